@@ -1,0 +1,179 @@
+"""``parameters(cls)``: the one reader of dataclass fields.
+
+Command-line flags, help texts, documentation tables, recipes and validation are all made from what it returns, so that a
+parameter is written down once: in the dataclass that uses it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import math
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from deconlab.units import Doc, Ge, Gt, Le, Lt, Unit
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared parameter. ``default`` is :data:`REQUIRED` where a value must be given."""
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    unit: str = ""
+    optional: bool = False
+    choices: tuple[str, ...] = ()
+    length: int | None = None  # of a fixed-length tuple; kind is the kind of its elements
+    above: float | None = None  # exclusive bounds
+    below: float | None = None
+    at_least: float | None = None  # inclusive bounds
+    at_most: float | None = None
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag: ``step_size`` -> ``--step-size``."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def bounds(self) -> str:
+        """The rule in words and signs, such as ``> 0 and <= 1``; empty where any value will do."""
+        rules = ((">", self.above), (">=", self.at_least), ("<", self.below), ("<=", self.at_most))
+        return " and ".join(f"{sign} {limit:g}" for sign, limit in rules if limit is not None)
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "required"
+
+
+REQUIRED: Any = _Required()
+
+
+@cache
+def parameters(cls: type) -> tuple[Parameter, ...]:
+    """The parameters that a dataclass declares, in their order: its fields whose annotation holds a ``Doc``."""
+    if not dataclasses.is_dataclass(cls):
+        raise TypeError(f"{cls!r} is not a dataclass; only dataclasses declare parameters.")
+    owners = {name: owner for owner in reversed(cls.__mro__) for name in owner.__dict__.get("__annotations__", {})}
+    found = []
+    for field in dataclasses.fields(cls):
+        annotation = _evaluate(field.type, owners[field.name])
+        metadata = getattr(annotation, "__metadata__", ())
+        text = next((item.text for item in metadata if isinstance(item, Doc)), None)
+        if text is not None and field.init:
+            found.append(_read(field, annotation, text))
+    return tuple(found)
+
+
+def check(instance: Any) -> None:
+    """Raise for any parameter of ``instance`` that breaks its declaration; name the value, the rule and what to do.
+
+    0-dimensional tensors pass unread: a hyper-parameter may be learned.
+    """
+    for parameter in parameters(type(instance)):
+        validate(parameter, getattr(instance, parameter.name), type(instance).__name__)
+
+
+def validate(parameter: Parameter, value: Any, owner: str) -> None:
+    """Raise TypeError or ValueError if ``value`` is not what ``parameter`` allows."""
+    if value is None and parameter.optional:
+        return
+    where = f"{owner}: {parameter.name}"
+    if parameter.length is not None:
+        if not isinstance(value, tuple | list) or len(value) != parameter.length:
+            raise ValueError(f"{where} must be {parameter.length} values, not {value!r}.")
+        for element in value:
+            _validate_scalar(parameter, element, where)
+    else:
+        _validate_scalar(parameter, value, where)
+
+
+def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
+    if hasattr(value, "requires_grad"):
+        return
+    unit = f" {parameter.unit}" if parameter.unit else ""
+    if parameter.choices:
+        if value not in parameter.choices:
+            raise ValueError(f"{where} must be one of {', '.join(parameter.choices)}, not {value!r}.")
+        return
+    if parameter.kind in (int, float):
+        numeric = isinstance(value, int | float) or (parameter.kind is float and hasattr(value, "__float__"))
+        whole = not isinstance(value, float) or value == int(value) if numeric and math.isfinite(value) else False
+        if isinstance(value, bool) or not numeric or (parameter.kind is int and math.isfinite(value) and not whole):
+            kind = "a whole number" if parameter.kind is int else "a number"
+            raise TypeError(f"{where} must be {kind}, not {value!r}.")
+        rules = (
+            (parameter.above, lambda limit: value > limit),
+            (parameter.at_least, lambda limit: value >= limit),
+            (parameter.below, lambda limit: value < limit),
+            (parameter.at_most, lambda limit: value <= limit),
+        )
+        if math.isnan(value) or not all(limit is None or rule(limit) for limit, rule in rules):
+            raise ValueError(f"{where} must be {parameter.bounds or 'a number'}{unit}, not {value!r}.")
+    elif not isinstance(value, parameter.kind):
+        raise TypeError(f"{where} must be of type {parameter.kind.__name__}, not {value!r}.")
+
+
+def asdict(instance: Any) -> dict[str, Any]:
+    """The declared parameters of an instance and their values, in order."""
+    return {parameter.name: getattr(instance, parameter.name) for parameter in parameters(type(instance))}
+
+
+def _evaluate(annotation: Any, owner: type) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    if "Annotated" not in annotation:  # a fact, not a parameter: never evaluated, it may need torch
+        return None
+    scope: Mapping[str, Any] = vars(sys.modules[owner.__module__])
+    return eval(annotation, {**vars(builtins), **vars(typing), **scope})
+
+
+def _read(field: dataclasses.Field[Any], annotation: Any, text: str) -> Parameter:
+    metadata = list(annotation.__metadata__)
+    kind, optional = annotation.__origin__, False
+    if get_origin(kind) in (typing.Union, types.UnionType):
+        members = [member for member in get_args(kind) if member is not type(None)]
+        optional = len(members) < len(get_args(kind))
+        if len(members) != 1:
+            raise TypeError(f"{field.name}: a parameter has one kind (and perhaps None), not {kind}.")
+        kind = members[0]
+    choices: tuple[str, ...] = ()
+    length = None
+    if get_origin(kind) is tuple:
+        elements = get_args(kind)
+        kind, length = elements[0], len(elements)
+    if get_origin(kind) is Annotated:
+        metadata += kind.__metadata__
+        kind = kind.__origin__
+    if get_origin(kind) is Literal:
+        choices, kind = get_args(kind), str
+    unit = next((item.symbol for item in metadata if isinstance(item, Unit)), "")
+    default = REQUIRED
+    if field.default is not MISSING:
+        default = field.default
+    elif field.default_factory is not MISSING:
+        default = field.default_factory()
+    bound = {
+        name: getattr(item, attribute)
+        for item in metadata
+        for name, cls, attribute in (
+            ("above", Gt, "gt"),
+            ("below", Lt, "lt"),
+            ("at_least", Ge, "ge"),
+            ("at_most", Le, "le"),
+        )
+        if isinstance(item, cls)
+    }
+    return Parameter(field.name, kind, default, text, unit, optional, choices, length, **bound)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import math
+import operator
 import sys
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
-from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from deconlab.units import Doc, Ge, Gt, Le, Lt, Unit
@@ -61,20 +61,25 @@ class _Required:
 REQUIRED: Any = _Required()
 
 
-@cache
+_known: dict[type, tuple[Parameter, ...]] = {}
+
+
 def parameters(cls: type) -> tuple[Parameter, ...]:
     """The parameters that a dataclass declares, in their order: its fields whose annotation holds a ``Doc``."""
+    if cls in _known:
+        return _known[cls]
     if not dataclasses.is_dataclass(cls):
         raise TypeError(f"{cls!r} is not a dataclass; only dataclasses declare parameters.")
     owners = {name: owner for owner in reversed(cls.__mro__) for name in owner.__dict__.get("__annotations__", {})}
-    found = []
+    found: list[Parameter] = []
     for field in dataclasses.fields(cls):
         annotation = _evaluate(field.type, owners[field.name])
         metadata = getattr(annotation, "__metadata__", ())
         text = next((item.text for item in metadata if isinstance(item, Doc)), None)
         if text is not None and field.init:
             found.append(_read(field, annotation, text))
-    return tuple(found)
+    _known[cls] = tuple(found)
+    return _known[cls]
 
 
 def check(instance: Any) -> None:
@@ -115,12 +120,12 @@ def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
             kind = "a whole number" if parameter.kind is int else "a number"
             raise TypeError(f"{where} must be {kind}, not {value!r}.")
         rules = (
-            (parameter.above, lambda limit: value > limit),
-            (parameter.at_least, lambda limit: value >= limit),
-            (parameter.below, lambda limit: value < limit),
-            (parameter.at_most, lambda limit: value <= limit),
+            (parameter.above, operator.gt),
+            (parameter.at_least, operator.ge),
+            (parameter.below, operator.lt),
+            (parameter.at_most, operator.le),
         )
-        if math.isnan(value) or not all(limit is None or rule(limit) for limit, rule in rules):
+        if math.isnan(value) or not all(limit is None or holds(value, limit) for limit, holds in rules):
             raise ValueError(f"{where} must be {parameter.bounds or 'a number'}{unit}, not {value!r}.")
     elif not isinstance(value, parameter.kind):
         raise TypeError(f"{where} must be of type {parameter.kind.__name__}, not {value!r}.")

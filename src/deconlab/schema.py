@@ -30,7 +30,7 @@ class Parameter:
     help: str
     unit: str = ""
     optional: bool = False
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # all that is allowed, or beside a number the words that may stand in its place
     length: int | None = None  # of a fixed-length tuple; kind is the kind of its elements
     above: float | None = None  # exclusive bounds
     below: float | None = None
@@ -109,7 +109,9 @@ def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
     if hasattr(value, "requires_grad"):
         return
     unit = f" {parameter.unit}" if parameter.unit else ""
-    if parameter.choices:
+    if parameter.kind is not str and isinstance(value, str) and value in parameter.choices:
+        return
+    if parameter.kind is str and parameter.choices:
         if value not in parameter.choices:
             raise ValueError(f"{where} must be one of {', '.join(parameter.choices)}, not {value!r}.")
         return
@@ -118,7 +120,8 @@ def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
         whole = not isinstance(value, float) or value == int(value) if numeric and math.isfinite(value) else False
         if isinstance(value, bool) or not numeric or (parameter.kind is int and math.isfinite(value) and not whole):
             kind = "a whole number" if parameter.kind is int else "a number"
-            raise TypeError(f"{where} must be {kind}, not {value!r}.")
+            words = "".join(f" or {word!r}" for word in parameter.choices)
+            raise TypeError(f"{where} must be {kind}{words}, not {value!r}.")
         rules = (
             (parameter.above, operator.gt),
             (parameter.at_least, operator.ge),
@@ -154,7 +157,7 @@ def _read(field: dataclasses.Field[Any], annotation: Any, text: str) -> Paramete
         if len(members) != 1:
             raise TypeError(f"{field.name}: a parameter has one kind (and perhaps None), not {kind}.")
         kind = members[0]
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # all that is allowed, or beside a number the words that may stand in its place
     length = None
     if get_origin(kind) is tuple:
         elements = get_args(kind)

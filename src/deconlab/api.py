@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
-
 from deconlab import functionals, methods, schema, stopping
 from deconlab.counts import Counts
 from deconlab.functionals import Fidelity, LaplacianPrior, LeastSquares, PoissonLikelihood, Prior
-from deconlab.lazytorch import Tensor, torch
+from deconlab.lazytorch import Tensor
 from deconlab.methods import DirectMethod, Method, claims
 from deconlab.operators import Blur, blur
 from deconlab.problem import Constraint, Free, NonNegative, Problem
 from deconlab.solve import Checkpoint, Observer, Rule, Solution, solve
 from deconlab.stopping import MaxIterations
+from deconlab.volume import check_volume, like, to_tensor
 
 if TYPE_CHECKING:
     from deconlab.image import Image
@@ -76,7 +75,8 @@ def deconvolve(
 
     image: a 1-D to 3-D array or tensor, or an :class:`~deconlab.image.Image` of one volume, in counts. Axes are z, y, x.
     psf: an array or tensor of the same dimension, a :class:`~deconlab.psf.PSF`, or a PSF model, for which the image's
-        ``voxel_um`` must be known. Arrays are taken as measured: checked, centred and normalised (:func:`deconlab.psf.measured`).
+        ``voxel_um`` must be known. Arrays are checked,
+        centred and normalised, see :func:`deconlab.psf.measured`.
     method: a registry name (``deconlab methods`` lists them) or a method object.
     iterations: at most so many; 30 unless another rule ends the run. Ignored by direct methods.
     settings: those of :func:`prepare`, and every declared parameter of the method, its prior, the camera counts
@@ -135,18 +135,9 @@ def prepare(
     data, known_voxel, notes = _array(image)
     voxel_um = tuple(voxel_um) if voxel_um is not None else known_voxel
     y = to_tensor(data, device, dtype)
-    mask = (
-        None
-        if weights is None
-        else _same_shape(
-            to_tensor(np.asarray(weights) if not _is_tensor(weights) else weights, str(y.device), y.dtype), y, "weights"
-        )
-    )
+    mask = None if weights is None else _beside(weights, y, "weights")
     check_volume(y, mask)
-    if isinstance(method, str):
-        cls = methods.registry.get(method)
-    else:
-        cls = type(method)
+    cls = methods.registry.get(method) if isinstance(method, str) else type(method)
     prior_cls = _prior_class(cls, prior)
     sinks: dict[str, type] = {"counts": Counts}
     if isinstance(method, str):
@@ -193,71 +184,6 @@ def distribute(parameters: Mapping[str, Any], sinks: Mapping[str, type]) -> dict
     return assigned
 
 
-def check_volume(y: Tensor, weights: Tensor | None = None) -> None:
-    """Raise for a volume that nothing can be restored from: empty, NaN or infinite where it counts, without signal."""
-    if y.numel() == 0:
-        raise ValueError(f"The image is empty: its shape is {tuple(y.shape)}.")
-    if y.ndim not in (1, 2, 3):
-        raise ValueError(
-            f"The image has {y.ndim} dimensions {tuple(y.shape)}; a restoration takes 1 to 3 (z, y, x). Restore channels and "
-            f"times one by one, or read the file as an Image, whose axes are named."
-        )
-    if y.device.type == "meta":
-        return
-    usable = y if weights is None else y[weights > 0]
-    bad = ~torch.isfinite(usable)
-    if bool(bad.any()):
-        where = torch.nonzero(~torch.isfinite(y) & (True if weights is None else weights > 0))[0].tolist()
-        raise ValueError(
-            f"The image holds {int(bad.sum())} NaN or infinite values, the first at {tuple(where)}. Mask them with weights "
-            f"of 0, or mend the file."
-        )
-    if usable.numel() and float(usable.max()) == float(usable.min()):
-        raise ValueError(
-            f"The image is constant (every voxel is {float(usable[0]) if usable.ndim == 1 else float(usable.flatten()[0]):g}): there is no signal to restore."
-        )
-
-
-def to_tensor(array: Any, device: str | None, dtype: Any) -> Tensor:
-    """An array or tensor as a float tensor on its device: float64 passes through, all else becomes float32."""
-    if _is_tensor(array):
-        tensor, where = array, torch.device(choose_device(device)) if device else array.device
-    else:
-        array = np.asarray(array)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(
-                f"The image's numbers are of dtype {array.dtype}; they must be integer or floating-point. Of a complex image "
-                f"give the magnitude, or the real and imaginary parts one by one."
-            )
-        wanted = array.dtype if array.dtype in (np.float32, np.float64) else np.float32
-        tensor = torch.from_numpy(np.require(array, np.dtype(wanted).newbyteorder("="), ["C", "W"]))
-        where = torch.device(choose_device(device or "auto"))
-    if tensor.is_complex():
-        raise TypeError(f"The image is complex ({tensor.dtype}); give its magnitude, or its parts one by one.")
-    kind = dtype or (tensor.dtype if tensor.dtype in (torch.float32, torch.float64) else torch.float32)
-    if kind == torch.float64 and where.type == "mps":
-        raise TypeError("An Apple GPU (mps) has no float64. Use dtype=torch.float32, or device='cpu'.")
-    return tensor.to(where, kind)
-
-
-def choose_device(device: str) -> str:
-    """ "auto" resolved; any other device checked to be there."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    kind = device.partition(":")[0]
-    if kind not in ("cpu", "cuda", "mps", "meta"):
-        raise ValueError(f"Unknown device {device!r}: there are auto, cpu, cuda, cuda:0, cuda:1, … and mps.")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"device={device!r}: torch finds no CUDA GPU. `deconlab doctor` says why; device='cpu' always works."
-        )
-    if kind == "cuda" and ":" in device and int(device.partition(":")[2]) >= torch.cuda.device_count():
-        raise ValueError(f"device={device!r}: there are {torch.cuda.device_count()} CUDA GPUs, counted from 0.")
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise ValueError("device='mps': torch finds no Apple GPU here; device='cpu' always works.")
-    return device
-
-
 def to_psf(psf: Any, y: Tensor, voxel_um: Sequence[float] | None) -> tuple[Tensor, tuple[str, ...]]:
     """The PSF as a tensor beside ``y``, from whatever form it was given in, with the notes of its making."""
     from deconlab.psf import PSF, PSFModel, measured
@@ -299,14 +225,6 @@ def start_image(start: Any, problem: Problem[Any, Any], H: Blur, counts: Counts)
     )
 
 
-def like(image: Any, restored: Tensor) -> Any:
-    """The restored tensor as the kind of thing that ``image`` is."""
-    if _is_tensor(image):
-        return restored
-    array = restored.cpu().numpy()
-    return image.replace_data(array) if hasattr(image, "replace_data") else array
-
-
 def _array(image: Any) -> tuple[Any, tuple[float, ...] | None, tuple[str, ...]]:
     if hasattr(image, "replace_data"):  # an Image, without importing what reads files
         volume: Image = image
@@ -314,11 +232,8 @@ def _array(image: Any) -> tuple[Any, tuple[float, ...] | None, tuple[str, ...]]:
     return image, None, ()
 
 
-def _is_tensor(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "torch" and isinstance(value, torch.Tensor)
-
-
-def _same_shape(tensor: Tensor, y: Tensor, name: str) -> Tensor:
+def _beside(values: Any, y: Tensor, name: str) -> Tensor:
+    tensor = to_tensor(values, str(y.device), y.dtype)
     if tensor.shape != y.shape:
         raise ValueError(
             f"The {name} have shape {tuple(tensor.shape)}, the image {tuple(y.shape)}; they must be equal."

@@ -29,9 +29,8 @@ def check_volume(y: Tensor, weights: Tensor | None = None) -> None:
             f"of 0, or mend the file."
         )
     if usable.numel() and float(usable.max()) == float(usable.min()):
-        raise ValueError(
-            f"The image is constant (every voxel is {float(usable[0]) if usable.ndim == 1 else float(usable.flatten()[0]):g}): there is no signal to restore."
-        )
+        level = float(usable.flatten()[0])
+        raise ValueError(f"The image is constant (every voxel is {level:g}): there is no signal to restore.")
 
 
 def to_tensor(array: Any, device: str | None, dtype: Any) -> Tensor:
@@ -53,7 +52,8 @@ def to_tensor(array: Any, device: str | None, dtype: Any) -> Tensor:
     kind = dtype or (tensor.dtype if tensor.dtype in (torch.float32, torch.float64) else torch.float32)
     if kind == torch.float64 and where.type == "mps":
         raise TypeError("An Apple GPU (mps) has no float64. Use dtype=torch.float32, or device='cpu'.")
-    return tensor.to(where, kind)
+    placed: Tensor = tensor.to(where, kind)
+    return placed
 
 
 def choose_device(device: str) -> str:

@@ -1,9 +1,9 @@
 """From a radial profile to pixels, by symmetry and one short weighted sum per pixel.
 
-The profile is known on a fine, even grid of radii. A pixel's value is Σ weights × profile over a window of it: Lagrange
-interpolation at the pixel's centre, or at the Gauss points of its area, folded into one window. So integrating over the
-pixel costs the same as sampling it, and the weights serve all planes. Only pixels of one octant (one quadrant, if pixels
-are not square) are computed.
+The profile is known on a fine, even grid of radii. A pixel's value is Σ weights × profile over a window of it:
+Lagrange interpolation at the pixel's centre, or at the Gauss points of its area, folded into one window. So integrating
+over the pixel costs the same as sampling it, and the weights serve all planes. Only pixels of one octant (one quadrant,
+if pixels are not square) are computed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    Array = NDArray[np.float64]
+    Array = NDArray[np.floating]
 
 _TAPS = 10
 _CHUNK = 2**18  # sample points whose weights are computed at once

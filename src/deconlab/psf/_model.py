@@ -8,7 +8,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from deconlab import schema
 from deconlab.lazytorch import torch
@@ -32,8 +32,8 @@ class PSF:
     """A sampled point-spread function: ``data`` has sum 1 and its centre on voxel ``n // 2`` of every axis.
 
     ``captured`` is the part of the light that the grid holds: the grid's sum over that of an infinite grid of the same
-    planes (of all planes where a model's light is finite along z); ``captured_per_plane`` the same for each plane. For a
-    measured PSF it is the part of the measured light that was kept. ``notes`` tells, in words, what was done and assumed.
+    planes (of all planes where a model's light is finite along z); ``captured_per_plane`` the same for each plane. For
+    a measured PSF it is the part of the measured light that was kept. ``notes`` tells what was done and assumed.
     """
 
     data: Tensor
@@ -86,13 +86,14 @@ class PSFModel(ABC):
 
     def __post_init__(self) -> None:
         for parameter in schema.parameters(type(self)):
-            value = getattr(self, parameter.name)
-            if isinstance(value, numbers.Real) and not isinstance(value, bool) and parameter.kind is float:
-                object.__setattr__(self, parameter.name, float(value))  # np.float64(1.4) does not survive eval(repr(x))
+            value: Any = getattr(self, parameter.name)
+            if parameter.kind is float and hasattr(value, "__float__") and not isinstance(value, bool):
+                if not hasattr(value, "requires_grad"):  # a tensor may be learned
+                    object.__setattr__(self, parameter.name, float(value))  # np.float64(1.4) is no literal
         self._look_for_swapped_units()
         schema.check(self)
 
-    def _look_for_swapped_units(self) -> None:
+    def _look_for_swapped_units(self) -> None:  # noqa: B027  (most models have nothing to look for)
         """Name micrometres given as nanometres and the reverse, before the bounds are checked."""
 
     @abstractmethod
@@ -104,7 +105,7 @@ class PSFModel(ABC):
         """Half the extent that each axis needs; ``grid`` has the planes that are wanted and voxel sizes."""
 
     def nyquist_um(self) -> tuple[float, float] | None:
-        """Largest voxel (axial, lateral) in µm at which nothing of the image is lost; None if there is no such limit."""
+        """Largest voxel (axial, lateral) in µm at which the image is held whole; None if there is none."""
         return None
 
     @final
@@ -156,8 +157,7 @@ class PSFModel(ABC):
         Laterally it grows until every plane holds 95 % of its light (a Gaussian: 99.99 %), or until the whole has
         ``max_voxels``. ``ndim`` is the number of sizes in ``voxel_um`` unless given.
         """
-        if isinstance(planes, bool) or not isinstance(planes, numbers.Integral) or planes < 1:
-            raise ValueError(f"The number of planes must be a whole number >= 1, not {planes!r}.")
+        self._count(planes)
         ndim = (len(voxel_um) if voxel_um is not None else 3) if ndim is None else ndim
         depth = 2 * int(planes) - 1 if ndim == 3 else 1
         if max_voxels < 9 * depth:
@@ -176,10 +176,15 @@ class PSFModel(ABC):
             lateral_sizes = [max(1, _odd_below(size * shrink)) for size in lateral_sizes]
         return (*sizes[: ndim - len(lateral)], *lateral_sizes)
 
+    def _count(self, planes: Any) -> None:
+        if isinstance(planes, bool) or not isinstance(planes, numbers.Integral) or int(planes) < 1:
+            raise ValueError(f"The number of planes must be a whole number >= 1, not {planes!r}.")
+
     @final
     def describe(self) -> str:
         """The model and every parameter, with the defaults marked, in one line."""
-        given, assumed = [], []
+        given: list[str] = []
+        assumed: list[str] = []
         for parameter in schema.parameters(type(self)):
             value = getattr(self, parameter.name)
             unit = f" {parameter.unit}" if parameter.unit else ""
@@ -195,8 +200,9 @@ class PSFModel(ABC):
     def _when_none(self, name: str) -> str:  # noqa: ARG002  (subclasses say what stands in for the missing value)
         return ""
 
-    def _grid(self, shape: Sequence[int], voxel_um: Sequence[float] | None) -> Grid:
+    def _grid(self, shape: Any, voxel_um: Any) -> Grid:
         name = type(self).__name__
+        shape = shape.tolist() if hasattr(shape, "tolist") else shape
         if isinstance(shape, str) or not isinstance(shape, Sequence):
             raise TypeError(f"The shape of a PSF must be a sequence of whole numbers, not {shape!r}.")
         for size in shape:
@@ -209,9 +215,10 @@ class PSFModel(ABC):
             raise ValueError(f"{name} has {allowed} dimensions; the shape {tuple(shape)!r} has {len(shape)}.")
         return Grid(tuple(int(size) for size in shape), self._voxel(voxel_um, len(shape)))
 
-    def _voxel(self, voxel_um: Sequence[float] | None, ndim: int) -> tuple[float, ...] | None:
+    def _voxel(self, voxel_um: Any, ndim: int) -> tuple[float, ...] | None:
         if voxel_um is None:
             return None
+        voxel_um = voxel_um.tolist() if hasattr(voxel_um, "tolist") else voxel_um
         if isinstance(voxel_um, str) or not isinstance(voxel_um, Sequence):
             raise TypeError(f"The voxel size must be {ndim} numbers in µm ({_AXES[-ndim:]}), not {voxel_um!r}.")
         if len(voxel_um) != ndim:
@@ -219,7 +226,7 @@ class PSFModel(ABC):
         for size in voxel_um:
             if isinstance(size, bool) or not isinstance(size, numbers.Real):
                 raise TypeError(f"The voxel size must be numbers in µm, not {tuple(voxel_um)!r}.")
-            if not (math.isfinite(size) and size > 0):
+            if not (math.isfinite(float(size)) and float(size) > 0):
                 raise ValueError(f"Every voxel size must be > 0 µm, not {tuple(voxel_um)!r}.")
         return tuple(float(size) for size in voxel_um)
 
@@ -234,8 +241,8 @@ class PSFModel(ABC):
             limit = axial if name == "z" else lateral
             if size > (100 if name == "z" else 20) * limit:
                 raise ValueError(
-                    f"The voxel size {size:g} µm along {name} is {size / limit:.0f} × Nyquist's {limit:.3g} µm: the PSF "
-                    f"would vanish within one voxel. Sizes are in µm: {size:g} nm is {size / 1000:g}."
+                    f"The voxel size {size:g} µm along {name} is {size / limit:.0f} × Nyquist's {limit:.3g} µm: the "
+                    f"PSF would vanish within one voxel. Sizes are in µm: {size:g} nm is {size / 1000:g}."
                 )
             if size > limit * (1 + 1e-6) and count > 1:
                 found.append(f"{size:g} µm along {name} (limit {limit:.3g} µm)")
@@ -251,5 +258,3 @@ def _captured(captured: float, per_plane: tuple[float, ...], grid: Grid) -> str:
     worst = min(range(len(per_plane)), key=per_plane.__getitem__)
     text = f"The grid {' × '.join(map(str, grid.shape))} holds {captured:.2%} of the light"
     return f"{text}; plane {worst} holds least, {per_plane[worst]:.2%}" if grid.ndim == 3 else text
-
-

@@ -19,9 +19,9 @@ def refuse_aperture(owner: str, na: float, **indices: float) -> None:
     for name, index in indices.items():
         if na >= index:
             raise ValueError(
-                f"{owner}: na {na:g} must be below {name} {index:g}: NA = n sin θ. Check both; an oil objective (NA up to "
-                f"1.49) is used with immersion_index 1.515, a water one (up to 1.27) with 1.333, a dry one with 1. "
-                f"Only the sample's index may lie below NA."
+                f"{owner}: na {na:g} must be below {name} {index:g}: NA = n sin θ. Check both; an oil objective "
+                f"(NA up to 1.49) is used with immersion_index 1.515, a water one (up to 1.27) with 1.333, a dry one "
+                f"with 1. Only the sample's index may lie below NA."
             )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    Array = NDArray[np.float64]
+    Array = NDArray[np.floating]
 
 _TABLE = 2**24  # entries of the Bessel table held at once
 _MOST_NODES = 6000
@@ -43,8 +43,8 @@ class Component:
 class Pupil:
     """What an objective and the layers before it do to the rays of a point.
 
-    ``path`` L(q) and ``defocus`` a(q) are in µm and dimensionless; ``path`` may be complex (evanescent rays decay by its
-    imaginary part). ``branch`` is the lowest index of refraction on the way, ``stop`` the largest q that passes.
+    ``path`` L(q) and ``defocus`` a(q) are in µm and dimensionless; ``path`` may be complex (evanescent rays decay by
+    its imaginary part). ``branch`` is the lowest index of refraction on the way, ``stop`` the largest q that passes.
     """
 
     stop: float
@@ -73,8 +73,9 @@ def rays(pupil: Pupil, z_um: Tensor, r_um: float) -> Rays:
         count = math.ceil(_phase(pupil, ray, low, high, z_um, r_um) / math.pi) + 16
         if count > _MOST_NODES:
             raise ValueError(
-                f"The PSF would need {count} rays (at most {_MOST_NODES}): it spans {float(z_um.abs().max()):.4g} µm of "
-                f"defocus and {r_um:.4g} µm laterally. Render a smaller grid, or check that the lengths are in µm."
+                f"The PSF would need {count} rays (at most {_MOST_NODES}): it spans "
+                f"{float(z_um.abs().max()):.4g} µm of defocus and {r_um:.4g} µm laterally. Render a smaller grid, "
+                f"or check that the lengths are in µm."
             )
         nodes, gauss = _gauss(count)
         t = (high - low) / 2 * nodes + (high + low) / 2
@@ -88,7 +89,7 @@ def intensity(pupil: Pupil, z_um: Tensor, r_um: Tensor) -> Tensor:
     nodes = rays(pupil, z_um, float(r_um.max()))
     phase = torch.exp(1j * pupil.wavenumber * (pupil.path(nodes.q) - z_um[:, None] * pupil.defocus(nodes.q)))
     columns = max(1, _TABLE // len(nodes.q))
-    return torch.cat([_columns(pupil, nodes, phase, part) for part in r_um.split(columns)], dim=1)
+    return torch.cat([_columns(pupil, nodes, phase, part) for part in torch.split(r_um, columns)], dim=1)
 
 
 def plane_energy(pupil: Pupil, z_um: Tensor) -> Tensor:
@@ -187,9 +188,7 @@ def _segments(pupil: Pupil) -> Iterator[tuple[Callable[[Array], Array], Callable
         yield (lambda t: n * np.cosh(t)), (lambda t: n * np.sinh(t)), 0.0, math.acosh(stop / n)
 
 
-def _phase(
-    pupil: Pupil, ray: Callable[[Array], Array], low: float, high: float, z_um: Tensor, r_um: float
-) -> float:
+def _phase(pupil: Pupil, ray: Callable[[Array], Array], low: float, high: float, z_um: Tensor, r_um: float) -> float:
     q = torch.from_numpy(ray(np.linspace(low, high, 257)))
     ends = torch.stack([z_um.detach().min(), z_um.detach().max()])[:, None]
     path = pupil.path(q).detach() - ends * pupil.defocus(q).detach()

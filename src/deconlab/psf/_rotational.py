@@ -26,7 +26,9 @@ class RotationalModel(PSFModel):
 
     na: Annotated[float, Gt(0), Doc("numerical aperture of the objective")]
     emission_nm: Annotated[Nm, Gt(0), Doc("wavelength of the detected light, in vacuum")]
-    immersion_index: Annotated[float, Gt(0), Doc("index of refraction of the immersion medium (oil 1.515, water 1.333)")]
+    immersion_index: Annotated[
+        float, Gt(0), Doc("index of refraction of the immersion medium (oil 1.515, water 1.333)")
+    ]
     pixel_integration: Annotated[
         bool, Doc("integrate over the area of each pixel, as a camera does, instead of sampling its centre")
     ] = field(default=True, kw_only=True)
@@ -59,14 +61,15 @@ class RotationalModel(PSFModel):
     def _intensity(self, grid: Grid, dtype: torch.dtype, device: torch.device | None) -> Intensity:
         if grid.voxel_um is None:
             raise ValueError(f"{type(self).__name__} needs voxel_um, the voxel size in µm: optics have a scale.")
-        pupil, notes = self._pupil(), ()
+        pupil = self._pupil()
+        notes: tuple[str, ...] = ()
         if grid.ndim == 3:
             z = grid.offsets(0)
         else:
             z = torch.tensor([self.best_focus_um()], dtype=torch.float64)
             notes = (
-                f"Two dimensions: the slice in best focus ({float(z):+.3g} µm from the nominal focus) stands for the whole; "
-                "light from out of focus is not modelled",
+                f"Two dimensions: the slice in best focus ({float(z):+.3g} µm from the nominal focus) stands for the "
+                "whole; light from out of focus is not modelled",
             )
         cutoff = 2 * pupil.stop * pupil.wavenumber / (2 * math.pi)
         pixel = grid.voxel_um[-2], grid.voxel_um[-1]

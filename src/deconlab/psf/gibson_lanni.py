@@ -40,7 +40,9 @@ class GibsonLanni(RotationalModel):
     True
     """
 
-    sample_index: Annotated[float | None, Gt(0), Doc("index of refraction of the sample; default: the immersion's")] = None
+    sample_index: Annotated[float | None, Gt(0), Doc("index of refraction of the sample; default: the immersion's")] = (
+        None
+    )
     depth_um: Annotated[Um, Ge(0), Doc("depth of the point below the coverslip")] = 0.0
     coverslip_index: Annotated[float, Gt(0), Doc("index of refraction of the coverslip")] = 1.515
     coverslip_um: Annotated[Um, Ge(0), Doc("thickness of the coverslip")] = 170.0
@@ -55,7 +57,8 @@ class GibsonLanni(RotationalModel):
     ] = None
     design_immersion_um: Annotated[Um, Gt(0), Doc("thickness of immersion (working distance) by design")] = 150.0
     supercritical: Annotated[
-        Literal["evanescent", "truncated"], Doc("what becomes of rays beyond the sample's index: faded with depth, or cut")
+        Literal["evanescent", "truncated"],
+        Doc("what becomes of rays beyond the sample's index: faded with depth, or cut"),
     ] = "evanescent"
 
     references: ClassVar[tuple[str, ...]] = ("10.1364/JOSAA.8.001601", "10.1109/TIP.2008.924393")
@@ -89,8 +92,9 @@ class GibsonLanni(RotationalModel):
         )
 
     def _when_none(self, name: str) -> str:
-        stand_in = {"design_coverslip_um": self.coverslip_um, "design_coverslip_index": self.coverslip_index}
-        return f"{name} {stand_in.get(name, self.immersion_index):g}"
+        if name == "design_coverslip_um":
+            return f"{name} {self.coverslip_um:g} µm"
+        return f"{name} {self.coverslip_index if name == 'design_coverslip_index' else self.immersion_index:g}"
 
     def _pupil(self) -> Pupil:
         ni, d, tg, ti0 = self.immersion_index, self.depth_um, self.coverslip_um, self.design_immersion_um
@@ -99,9 +103,7 @@ class GibsonLanni(RotationalModel):
         gap = ni * (tg0 / ng0 + ti0 / ni0 - tg / ng - d / ns)
 
         def path(q: Tensor) -> Tensor:
-            return (
-                d * _root(ns, q) + tg * _root(ng, q) - tg0 * _root(ng0, q) - ti0 * _root(ni0, q) + gap * _root(ni, q)
-            )
+            return d * _root(ns, q) + tg * _root(ng, q) - tg0 * _root(ng0, q) - ti0 * _root(ni0, q) + gap * _root(ni, q)
 
         lowest = min(ns, ni, ng, ni0, ng0)
         return Pupil(

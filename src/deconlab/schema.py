@@ -128,8 +128,8 @@ def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
             (parameter.below, operator.lt),
             (parameter.at_most, operator.le),
         )
-        if math.isnan(value) or not all(limit is None or holds(value, limit) for limit, holds in rules):
-            raise ValueError(f"{where} must be {parameter.bounds or 'a number'}{unit}, not {value!r}.")
+        if not math.isfinite(value) or not all(limit is None or holds(value, limit) for limit, holds in rules):
+            raise ValueError(f"{where} must be {parameter.bounds or 'a finite number'}{unit}, not {value!r}.")
     elif not isinstance(value, parameter.kind):
         raise TypeError(f"{where} must be of type {parameter.kind.__name__}, not {value!r}.")
 
@@ -151,13 +151,16 @@ def _evaluate(annotation: Any, owner: type) -> Any:
 def _read(field: dataclasses.Field[Any], annotation: Any, text: str) -> Parameter:
     metadata = list(annotation.__metadata__)
     kind, optional = annotation.__origin__, False
+    choices: tuple[str, ...] = ()
     if get_origin(kind) in (typing.Union, types.UnionType):
         members = [member for member in get_args(kind) if member is not type(None)]
         optional = len(members) < len(get_args(kind))
+        words = [member for member in members if get_origin(member) is Literal]
+        members = [member for member in members if member not in words] or words
         if len(members) != 1:
-            raise TypeError(f"{field.name}: a parameter has one kind (and perhaps None), not {kind}.")
+            raise TypeError(f"{field.name}: a parameter has one kind (and perhaps words and None), not {kind}.")
+        choices = tuple(word for member in words for word in get_args(member))
         kind = members[0]
-    choices: tuple[str, ...] = ()  # all that is allowed, or beside a number the words that may stand in its place
     length = None
     if get_origin(kind) is tuple:
         elements = get_args(kind)

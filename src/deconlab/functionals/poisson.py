@@ -101,9 +101,14 @@ class PoissonLikelihood(Fidelity):
 
 def half_deviance(u: Tensor, y: Tensor, level: Tensor | float, weights: Tensor | None, floor: Tensor) -> Tensor:
     p = torch.maximum(u + level, floor)
-    # Written so that y = 0 is safe for autograd, and y = p exact.
-    deviance = p - y + y * torch.log(torch.where(y > 0, y / p, 1.0))
-    return deviance if weights is None else weights * deviance
+    if torch.is_grad_enabled():
+        # Written so that y = 0 is safe for autograd, and y = p exact.
+        deviance = p - y + y * torch.log(torch.where(y > 0, y / p, 1.0))
+        return deviance if weights is None else weights * deviance
+    quotient = y / p
+    # log of the smallest number instead of log 0: times y = 0 it is 0 all the same.
+    quotient.clamp_(min=torch.finfo(y.dtype).tiny).log_().mul_(y).add_(p).sub_(y)
+    return quotient if weights is None else quotient.mul_(weights)
 
 
 def weighted_excess(u: Tensor, y: Tensor, level: Tensor | float, weights: Tensor | None, floor: Tensor) -> Tensor:

@@ -19,7 +19,9 @@ def correct(problem: Problem[PoissonLikelihood, Zero], point: Tensor) -> tuple[T
 
 def corrected(correction: Tensor, point: Tensor, sensitivity: Tensor) -> Tensor:
     """point · correction / sensitivity; rounding below 0 in the back projection counts as 0."""
-    return point * correction.clamp(min=0) / sensitivity
+    if torch.is_grad_enabled():
+        return point * correction.clamp(min=0) / sensitivity
+    return correction.clamp_(min=0).mul_(point).div_(sensitivity)
 
 
 def ahead(x: Tensor, previous: Tensor, momentum: Tensor | float) -> Tensor:

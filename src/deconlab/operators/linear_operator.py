@@ -80,8 +80,9 @@ class LinearOperator(ABC):
     ) -> tuple[Any, Tensor | None]:
         """(outer(Hᵀ inner(Hx)), Σ loss(Hx)): how a method says "H, point-wise, Hᵀ, point-wise".
 
-        ``outer`` may return a tuple, whose first item is where the method evaluates next; without it Hᵀ inner(Hx) itself
-        is returned. ``back`` is an unmatched back projector, applied instead of Hᵀ. The sum is accumulated in float64.
+        ``inner`` returns a tensor of its own making; the one that ``outer`` is given is ``outer``'s to overwrite. ``outer`` may
+        return a tuple, whose first item is where the method evaluates next; without it Hᵀ inner(Hx) itself is returned.
+        ``back`` is an unmatched back projector, applied instead of Hᵀ. The sum is accumulated in float64.
         Costs one forward and one adjoint application.
         """
         prediction = self.forward(x)

@@ -139,13 +139,10 @@ def prepare(
     check_volume(y, mask)
     cls = methods.registry.get(method) if isinstance(method, str) else type(method)
     prior_cls = _prior_class(cls, prior)
-    sinks: dict[str, type] = {"counts": Counts}
-    if isinstance(method, str):
-        sinks["method"] = cls
-    if prior is None or isinstance(prior, str):
-        sinks["prior"] = prior_cls
-    sinks.update({rule.__name__: rule for rule in STOP_RULES if rule is not MaxIterations})
-    assigned = distribute(parameters, sinks)
+    made = {"MaxIterations"}  # what is given as an object, or by name above, has no parameters among the rest
+    made |= {"method"} if isinstance(method, Method) else set()
+    made |= {"prior"} if isinstance(prior, Prior) else set()
+    assigned = distribute(parameters, {part: c for part, c in parts(cls, prior_cls).items() if part not in made})
     counts = Counts(**assigned["counts"])
     chosen = cls(**assigned["method"]) if isinstance(method, str) else method
     kernel, psf_notes = to_psf(psf, y, voxel_um)
@@ -169,6 +166,19 @@ def prepare(
         None if isinstance(chosen, DirectMethod) else start_image(start, problem, H, counts),
         (*notes, *psf_notes),
     )
+
+
+def parts(method: type[Method], prior: type[Prior]) -> dict[str, type]:
+    """The dataclasses that declare what a run can be told, by their part in it: front ends make their forms of these."""
+    return {"method": method, "prior": prior, "counts": Counts, **{rule.__name__: rule for rule in STOP_RULES}}
+
+
+def admissible_priors(method: type[Method]) -> dict[str, type[Prior]]:
+    """The priors that ``method`` can use by their registry names, its default first."""
+    default, claim = method.default_prior, claims(method).prior
+    found = {name: cls for name, cls in functionals.registry.all().items() if issubclass(cls, Prior)}
+    names = [default, *(name for name, cls in found.items() if issubclass(cls, claim) and name != default)]
+    return {name: found[name] for name in names}
 
 
 def distribute(parameters: Mapping[str, Any], sinks: Mapping[str, type]) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Judging images: what was gained, what is left, and pictures that show it."""

@@ -153,7 +153,10 @@ def prepare(
     electrons = counts.electrons(y)
     background = counts.background_electrons(electrons, mask)
     if counts.background == "auto":
-        notes = (*notes, f"background: {background * counts.gain:g}, estimated (5th percentile of means over 4-voxel blocks)")
+        notes = (
+            *notes,
+            f"background: {background * counts.gain:g}, estimated (5th percentile of means over 4-voxel blocks)",
+        )
     fidelity = _fidelity(claims(cls).fidelity, H, electrons, background, mask, counts)
     if isinstance(fidelity, PoissonLikelihood) and y.device.type != "meta" and fidelity.negative_count:
         share = fidelity.negative_count / fidelity.y.numel()

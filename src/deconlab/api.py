@@ -148,9 +148,12 @@ def prepare(
     kernel, psf_notes = to_psf(psf, y, voxel_um)
     H = blur(kernel, tuple(y.shape), boundary, extension_px=extension_px)  # type: ignore[arg-type]
     electrons = counts.electrons(y)
-    background = counts.background_electrons(electrons, None if mask is None else mask > 0)
+    background = counts.background_electrons(electrons, mask)
     if counts.background == "auto":
-        notes = (*notes, f"background: {background * counts.gain:g}, estimated (median of the darkest quarter)")
+        notes = (
+            *notes,
+            f"background: {background * counts.gain:g}, estimated (5th percentile of means over 4-voxel blocks)",
+        )
     fidelity = _fidelity(claims(cls).fidelity, H, electrons, background, mask, counts)
     if isinstance(fidelity, PoissonLikelihood) and y.device.type != "meta" and fidelity.negative_count:
         share = fidelity.negative_count / fidelity.y.numel()

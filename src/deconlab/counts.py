@@ -40,20 +40,24 @@ class Counts:
         """A restored object back in the image's units, without the offset."""
         return electrons if self.gain == 1 else electrons * self.gain
 
-    def background_electrons(self, electrons: Tensor, usable: Tensor | None = None) -> float:
+    def background_electrons(self, electrons: Tensor, weights: Tensor | None = None) -> float:
         """The background in electrons, estimated from an image in electrons where "auto" is asked for."""
         if self.background == "auto":
-            return estimated_background(electrons if usable is None else electrons[usable])
+            return estimated_background(electrons, weights)
         return float(self.background) / self.gain
 
 
-def estimated_background(electrons: Tensor) -> float:
-    """The centre of the darkest mode: the median of the voxels below the 25th percentile, but at least 0.
+def estimated_background(electrons: Tensor, weights: Tensor | None = None) -> float:
+    """The 5th percentile of the means over blocks of 4 voxels along each axis, but at least 0.
 
-    It is right where a quarter of the image or more is empty, as in most fluorescence images, and too high where it is not.
-    At most a million evenly spread voxels are read.
+    The means take the noise out, so that an even background is found to a few percent; the low percentile finds it where a
+    twentieth of the image or more is empty, and errs to the dark side, which loses no signal, where less is.
     """
-    values = electrons.flatten()
-    values = values[:: max(1, values.numel() // 1_000_000)]
-    quartile = torch.quantile(values.to(torch.float64)[:1_000_000], 0.25)
-    return max(0.0, float(values[values <= quartile].median()))
+    inside = torch.ones_like(electrons) if weights is None else (weights > 0).to(electrons)
+    size = [min(4, n) for n in electrons.shape]
+    pool = getattr(torch.nn.functional, f"avg_pool{electrons.ndim}d")
+    share = pool(inside[None, None], size).flatten()
+    light = pool(torch.where(inside > 0, electrons, 0.0)[None, None], size).flatten()
+    means = light[share > 0] / share[share > 0]
+    rank = max(1, round(0.05 * means.numel()))
+    return max(0.0, float(means.kthvalue(rank).values))

@@ -60,6 +60,10 @@ class Prepared:
             raise TypeError(f"The problem's operator is {type(H).__name__}, not a Blur.")
         return H
 
+    def in_image(self, x: Tensor) -> Tensor:
+        """An estimate of the object as the image shows it: its field of view, in its units without the offset."""
+        return self.counts.image_units(self.blur.frame.forward(x))
+
 
 def deconvolve(
     image: Any,
@@ -95,12 +99,17 @@ def deconvolve(
     ('reached 50 iterations', (8, 9), True)
     """
     ready = prepare(image, psf, method, iterations, **settings)
+    return run(ready, image, observers, resume)
+
+
+def run(
+    ready: Prepared, image: Any, observers: Sequence[Observer] = (), resume: Checkpoint | None = None
+) -> Restoration:
+    """Solve what :func:`prepare` made of ``image``, and give the result the image's kind and units."""
     solution = solve(ready.method, ready.problem, stop=ready.stop, observers=observers, x0=ready.start, resume=resume)
-    restored = ready.counts.image_units(ready.blur.frame.forward(solution.state.x))
     kept = {name: getattr(solution, name) for name in ("state", "iterations", "reason", "history", "method")}
-    return Restoration(
-        **kept, image=like(image, restored), problem=ready.problem, counts=ready.counts, notes=ready.notes
-    )
+    restored = like(image, ready.in_image(solution.state.x))
+    return Restoration(**kept, image=restored, problem=ready.problem, counts=ready.counts, notes=ready.notes)
 
 
 def prepare(
@@ -174,14 +183,6 @@ def prepare(
 def parts(method: type[Method], prior: type[Prior]) -> dict[str, type]:
     """The dataclasses that declare what a run can be told, by their part in it: front ends make their forms of these."""
     return {"method": method, "prior": prior, "counts": Counts, **{rule.__name__: rule for rule in STOP_RULES}}
-
-
-def admissible_priors(method: type[Method]) -> dict[str, type[Prior]]:
-    """The priors that ``method`` can use by their registry names, its default first."""
-    default, claim = method.default_prior, claims(method).prior
-    found = {name: cls for name, cls in functionals.registry.all().items() if issubclass(cls, Prior)}
-    names = [default, *(name for name, cls in found.items() if issubclass(cls, claim) and name != default)]
-    return {name: found[name] for name in names}
 
 
 def distribute(parameters: Mapping[str, Any], sinks: Mapping[str, type]) -> dict[str, dict[str, Any]]:

@@ -28,7 +28,7 @@ class GeneratedCommand(DeconlabCommand):
         return super().parse_args(ctx, gathered)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*super().get_params(ctx), *ctx.meta.get("deconlab.flags", ())]
+        return [*ctx.meta.get("deconlab.flags", ()), *super().get_params(ctx)]
 
     def _flags(self, arguments: Sequence[str], ctx: click.Context) -> list[GroupedOption]:
         try:
@@ -46,7 +46,7 @@ def method_flags(arguments: Sequence[str]) -> list[GroupedOption]:
 
     name = peek(arguments, "--method") or METHOD
     cls = methods.registry.get(name)
-    priors = api.admissible_priors(cls)
+    priors = methods.admissible_priors(cls)
     prior = peek(arguments, "--prior") or next(iter(priors))
     if prior not in priors:
         raise ValueError(f"{name} cannot use the prior {prior!r}: there {_are(list(priors))}.")

@@ -23,7 +23,8 @@ class GroupedOption(click.Option):
 
     def __init__(self, declarations: Sequence[str], *, group: str, fact: str = "", help: str = "", **settings: Any) -> None:
         self.group = group
-        super().__init__(list(declarations), help=f"{help}  [{fact}]" if fact else help, **settings)
+        sentence = help[:1].upper() + help[1:] + ("" if help.endswith(".") else ".")
+        super().__init__(list(declarations), help=f"{sentence}  [{fact}]" if fact else sentence, **settings)
 
 
 class Declared(click.ParamType):
@@ -88,7 +89,7 @@ def _default(parameter: Parameter) -> str:
     if parameter.required:
         return "required"
     if parameter.default is None:
-        return "optional"
+        return "" if "default" in parameter.help else "optional"
     if isinstance(parameter.default, bool):
         return f"default: {'yes' if parameter.default else 'no'}"
     values = parameter.default if isinstance(parameter.default, tuple) else (parameter.default,)

@@ -49,7 +49,7 @@ def description(name: str) -> str:
     from deconlab import api, methods
 
     cls = methods.registry.get(name)
-    priors = api.admissible_priors(cls)
+    priors = methods.admissible_priors(cls)
     formatter = click.HelpFormatter(max_width=120)
     with formatter.section("Claims"):
         formatter.write_dl(claimed(cls, list(priors)), col_max=34)
@@ -61,11 +61,9 @@ def description(name: str) -> str:
         if rows:
             with formatter.section(title):
                 formatter.write_dl(rows, col_max=34)
-    if cls.references:
-        with formatter.section("Papers"):
-            formatter.write_dl([(f"doi:{doi}", f"https://doi.org/{doi}") for doi in cls.references], col_max=50)
+    papers = "\n".join(["Papers:", *(f"  https://doi.org/{doi}" for doi in cls.references)] if cls.references else [])
     text = inspect.getdoc(sys.modules[cls.__module__]) or ""
-    return "\n\n".join([f"{name}: {summary(cls)}", text, formatter.getvalue().strip()])
+    return "\n\n".join([f"{name}: {summary(cls)}", text, formatter.getvalue().strip(), papers]).rstrip()
 
 
 def claimed(cls: type[Method], priors: list[str]) -> list[tuple[str, str]]:

@@ -80,7 +80,7 @@ def voxel_sizes(
 def without_background(values: Array, level: float | None) -> tuple[Array, list[str]]:
     """Data less their background, and how it was found.
 
-    Out of focus, light reaches the border; so the quarter of the planes whose corners are darkest tells the level.
+    Out of focus, light reaches the border; so the eighth of the planes whose corners are darkest tells the level.
     """
     if level is None:
         if min(values.shape[-2:]) < _SMALLEST:
@@ -211,7 +211,7 @@ def resampling(count: int, centre: float, ratio: float, exchange_area: bool) -> 
 
 
 def _darkest(values: Array) -> Array:
-    """The corners, an eighth of the sides wide, of the quarter of the planes where they are darkest; a line's ends."""
+    """The corners, an eighth of the sides wide, of the eighth of the planes where they are darkest; a line's ends."""
     deep = [max(2, size // 8) for size in values.shape[-2:]]
     ends = [[slice(None, part), slice(-part, None)] for part in deep]
     if values.ndim == 1:
@@ -219,7 +219,7 @@ def _darkest(values: Array) -> Array:
     planes = values if values.ndim == 3 else values[None]
     corners = [np.concatenate([plane[y, x].ravel() for y in ends[0] for x in ends[1]]) for plane in planes]
     corners.sort(key=lambda corner: float(np.median(corner)))
-    return np.concatenate(corners[: math.ceil(len(corners) / 4)])
+    return np.concatenate(corners[: math.ceil(len(corners) / 8)])
 
 
 def _window_width(smooth: Array, start: tuple[Any, ...], axis: int) -> float:

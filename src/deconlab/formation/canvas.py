@@ -126,15 +126,16 @@ def distance(coordinates: Sequence[Floats]) -> Floats:
 def covered(implicit: Callable[[Sequence[Floats]], Floats], coordinates: Sequence[Floats], voxel: Floats) -> Floats:
     """The part of each voxel that lies where ``implicit`` < 0, to second order in the voxel's size.
 
-    A plane f = 0 cuts a voxel over the range w = Σᵢ|f(x + hᵢ/2) − f(x − hᵢ/2)| of f: covered = ½ − f/w, within 0 and 1.
+    covered = ½ − f/w, within 0 and 1, where w² = Σᵢ(f(x + hᵢ/2) − f(x − hᵢ/2))²: exact where the surface is parallel to
+    a face; in other directions the edge has the same second moment as that of the exact covering.
     """
     value = implicit(coordinates)
     width = np.zeros(())
     for axis, h in enumerate(voxel):
         up = [x + h / 2 if i == axis else x for i, x in enumerate(coordinates)]
         down = [x - h / 2 if i == axis else x for i, x in enumerate(coordinates)]
-        width = width + np.abs(implicit(up) - implicit(down))
-    return np.clip(0.5 - value / np.maximum(width, 1e-12 * float(voxel.max())), 0.0, 1.0)
+        width = width + (implicit(up) - implicit(down)) ** 2
+    return np.clip(0.5 - value / np.maximum(np.sqrt(width), 1e-12), 0.0, 1.0)
 
 
 def overlap(x: Floats, half: float, voxel: float) -> Floats:

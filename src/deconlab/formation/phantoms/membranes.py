@@ -36,9 +36,9 @@ class Membranes(Phantom):
             waves = Waves.draw(rng, 24, grid.ndim - 1, self.bend_um)
             # the part of the lattice whose sheet can lie in the grid: the grid's corners seen from the plane
             corners = np.array(list(product(*zip(grid.origin_um, grid.end_um, strict=True)))) - anchor
-            seen = corners @ plane.T
+            seen, reach = corners @ plane.T, float(np.linalg.norm(canvas.voxel))  # a point lights its neighbours
             steps = [
-                np.arange(np.floor(low / pitch), np.ceil(high / pitch) + 1) * pitch
+                np.arange(np.floor((low - reach) / pitch), np.ceil((high + reach) / pitch) + 1) * pitch
                 for low, high in zip(seen.min(axis=0), seen.max(axis=0), strict=True)
             ]
             height = self.amplitude_um * waves.on_grid(steps)

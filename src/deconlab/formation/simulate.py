@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from deconlab import fourier
 from deconlab.formation.camera import Camera
 from deconlab.formation.environment import illuminate, move, scatter_with_depth
 from deconlab.formation.exposure import bin_lateral, expected_electrons, expose, pixels_per_bin
@@ -130,17 +131,16 @@ def convolve(image: NDArray[Any], psf: NDArray[Any], pad: Sequence[int]) -> NDAr
     ``pad`` zeros are appended per axis: with half of the PSF's extent all of the result is exact; with less, only that
     far from the border is spoilt by light that wraps around.
     """
-    from scipy import fft
+    from deconlab.lazytorch import torch
+    from deconlab.operators import Convolution, Crop
 
-    size = [fft.next_fast_len(max(n + p, k), real=True) for n, p, k in zip(image.shape, pad, psf.shape, strict=True)]
-    kernel = np.zeros(size, np.float32)
-    kernel[tuple(slice(n) for n in psf.shape)] = psf
-    kernel = np.roll(kernel, [-(n // 2) for n in psf.shape], range(psf.ndim))
-    product = fft.rfftn(kernel)
-    del kernel
-    product *= fft.rfftn(np.asarray(image, np.float32), size)
-    full = fft.irfftn(product, size, overwrite_x=True)
-    return np.ascontiguousarray(full[tuple(slice(n) for n in image.shape)], np.float32)
+    size = fourier.good_shape([max(n + p, k) for n, p, k in zip(image.shape, pad, psf.shape, strict=True)])
+    place = Crop(size, image.shape, (0,) * image.ndim)
+    with torch.no_grad():
+        blurred = Convolution(torch.from_numpy(np.asarray(psf, np.float32)), size).forward(
+            place.adjoint(torch.from_numpy(np.asarray(image, np.float32)))
+        )
+        return np.ascontiguousarray(place.forward(blurred).numpy())
 
 
 def _grids(

@@ -242,7 +242,12 @@ def start_image(start: Any, problem: Problem[Any, Any], H: Blur, counts: Counts)
 def _array(image: Any) -> tuple[Any, tuple[float, ...] | None, tuple[str, ...]]:
     if hasattr(image, "replace_data"):  # an Image, without importing what reads files
         volume: Image = image
-        return volume.data, volume.spatial_voxel_um, ()
+        if volume.axes != volume.spatial_axes:
+            raise ValueError(
+                f"The Image has the axes {volume.axes!r}; deconvolve takes one volume with axes {volume.spatial_axes!r} in "
+                f"this order. `deconlab.restore` goes through channels and times; image.volume({{'c': 0}}) picks one."
+            )
+        return volume.data, volume.spatial_voxel_um, volume.notes
     return image, None, ()
 
 

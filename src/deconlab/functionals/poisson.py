@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import ClassVar
 
+from deconlab.fourier import differentiated
 from deconlab.functionals._functional import Fidelity
 from deconlab.lazytorch import Tensor, torch
 from deconlab.operators import Pointwise
@@ -101,7 +102,7 @@ class PoissonLikelihood(Fidelity):
 
 def half_deviance(u: Tensor, y: Tensor, level: Tensor | float, weights: Tensor | None, floor: Tensor) -> Tensor:
     p = torch.maximum(u + level, floor)
-    if torch.is_grad_enabled():
+    if differentiated(u, y, level, weights):
         # Written so that y = 0 is safe for autograd, and y = p exact.
         deviance = p - y + y * torch.log(torch.where(y > 0, y / p, 1.0))
         return deviance if weights is None else weights * deviance
@@ -117,7 +118,7 @@ def weighted_excess(u: Tensor, y: Tensor, level: Tensor | float, weights: Tensor
 
 
 def weighted_ratio(u: Tensor, y: Tensor, level: Tensor | float, weights: Tensor | None, floor: Tensor) -> Tensor:
-    if torch.is_grad_enabled():
+    if differentiated(u, y, level, weights):
         ratio = y / torch.maximum(u + level, floor)
         return ratio if weights is None else weights * ratio
     p = u + level

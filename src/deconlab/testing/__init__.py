@@ -1,0 +1,8 @@
+"""Contract checks, shipped so that other packages can hold their own operators, functionals and methods to them.
+
+Each raises AssertionError with the numbers; none needs pytest.
+"""
+
+from deconlab.testing.operators import check_operator
+
+__all__ = ["check_operator"]

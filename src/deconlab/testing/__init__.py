@@ -3,6 +3,7 @@
 Each raises AssertionError with the numbers; none needs pytest.
 """
 
+from deconlab.testing.functionals import check_functional
 from deconlab.testing.operators import check_operator
 
-__all__ = ["check_operator"]
+__all__ = ["check_functional", "check_operator"]

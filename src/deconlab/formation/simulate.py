@@ -152,23 +152,24 @@ def _grids(
     margin: int | Sequence[int] | None,
 ) -> tuple[Grid, Grid]:
     """The fine grid in terms of sensor pixels, and the grid of the delivered data."""
-    delivered = Grid(tuple(shape), tuple(voxel_um))
-    ndim = delivered.ndim
-    bins = [camera.binning if axis >= ndim - 2 else 1 for axis in range(ndim)]
+    ndim = len(tuple(shape))
+    if not hasattr(psf, "render") and np.ndim(psf) != ndim:
+        raise ValueError(
+            f"The PSF has {np.ndim(psf)} axes (shape {np.shape(psf)}), the data {ndim}; give equally many."
+        )
     parts = (oversampling,) * ndim if isinstance(oversampling, int) else tuple(oversampling)
-    if margin is None and not hasattr(psf, "render"):
-        around = tuple(-(-(n // 2) // s) for n, s in zip(np.shape(psf), parts, strict=True))
-    elif margin is None:
+    around = (margin or 0,) * ndim if isinstance(margin, int | None) else tuple(margin)
+    delivered = Grid(tuple(shape), tuple(voxel_um), parts, around)
+    bins = [camera.binning if axis >= ndim - 2 else 1 for axis in range(ndim)]
+    if margin is not None:
+        around = tuple(m * b for m, b in zip(delivered.margin, bins, strict=True))
+    elif hasattr(psf, "render"):
         around = tuple(-(-n * b // 4) for n, b in zip(delivered.shape, bins, strict=True))
     else:
-        given = (margin,) * ndim if isinstance(margin, int) else tuple(margin)
-        around = tuple(m * b for m, b in zip(given, bins, strict=True))
-    return Grid(
-        tuple(n * b for n, b in zip(delivered.shape, bins, strict=True)),
-        tuple(v / b for v, b in zip(delivered.voxel_um, bins, strict=True)),
-        parts,
-        around,
-    ), delivered
+        around = tuple(-(-(n // 2) // s) for n, s in zip(np.shape(psf), parts, strict=True))
+    sensor_shape = tuple(n * b for n, b in zip(delivered.shape, bins, strict=True))
+    pixel_um = tuple(v / b for v, b in zip(delivered.voxel_um, bins, strict=True))
+    return Grid(sensor_shape, pixel_um, parts, around), delivered
 
 
 def _render_psf(psf: Any, grid: Grid, delivered: Grid) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -179,18 +180,14 @@ def _render_psf(psf: Any, grid: Grid, delivered: Grid) -> tuple[NDArray[np.float
         )
         reach = [m * v / w for m, v, w in zip(grid.margin, grid.voxel_um, delivered.voxel_um, strict=True)]
         coarse = psf.render(tuple(2 * math.ceil(r - 1e-9) + 1 for r in reach), delivered.voxel_um)
-        return _normalised(fine.data, grid), _normalised(coarse.data, grid)
-    fine_data = _normalised(psf, grid)
+        return _normalised(fine.data), _normalised(coarse.data)
+    fine_data = _normalised(psf)
     factors = [round(w / v) for w, v in zip(delivered.voxel_um, grid.fine_voxel_um, strict=True)]
     return fine_data, integrate(fine_data, factors)
 
 
-def _normalised(psf: Any, grid: Grid) -> NDArray[np.float32]:
+def _normalised(psf: Any) -> NDArray[np.float32]:
     array = np.asarray(psf.detach().cpu() if hasattr(psf, "detach") else psf, np.float64)
-    if array.ndim != grid.ndim:
-        raise ValueError(
-            f"The PSF has {array.ndim} axes (shape {array.shape}), the data {grid.ndim}. Give one of equal kind."
-        )
     total = float(array.sum())
     if not (math.isfinite(total) and total > 0):
         raise ValueError(f"The PSF sums to {total:g}; it must be finite and have a sum > 0.")

@@ -32,7 +32,8 @@ class Fidelity(Functional):
     Subclasses give :attr:`loss`, :attr:`slope` and :meth:`prox_prediction`; value, gradient and sensitivity follow here,
     once. ``y`` has H's ``out_shape``; ``background`` is a number or a tensor of that shape; ``weights`` >= 0 likewise, or
     None for 1. Where the weight is 0, y is replaced by the background when the term is made and is never read again, so
-    that a masked voxel may hold anything, NaN included.
+    that a masked voxel may hold anything, NaN included, in the data and in their maps. Maps and weights are converted to
+    y's dtype. ``maps`` names the fields that, like the background, are a number or a tensor of y's shape.
 
     Raises ValueError for shapes that do not match, for negative or non-finite weights, for weights that are 0 everywhere,
     and for data or background that are not finite where they count.
@@ -43,6 +44,8 @@ class Fidelity(Functional):
     background: Tensor | float = 0.0
     weights: Tensor | None = None
 
+    maps: ClassVar[tuple[str, ...]] = ("background",)
+
     def __post_init__(self) -> None:
         if not self.y.is_floating_point():
             raise TypeError(f"The data must be of a floating-point dtype, not {self.y.dtype}; convert them to float32.")
@@ -50,25 +53,41 @@ class Fidelity(Functional):
             raise ValueError(
                 f"The data have shape {tuple(self.y.shape)}, but the operator gives {self.H.out_shape}; they must be equal."
             )
-        for name in ("background", "weights"):
+        for name in (*self.maps, "weights"):
             value = getattr(self, name)
-            if isinstance(value, torch.Tensor) and value.ndim and value.shape != self.y.shape:
-                raise ValueError(
-                    f"The {name} have shape {tuple(value.shape)}, the data {tuple(self.y.shape)}; they must be equal."
-                )
+            if isinstance(value, torch.Tensor):
+                if value.ndim and value.shape != self.y.shape:
+                    raise ValueError(
+                        f"{name} must be of the data's shape {tuple(self.y.shape)}, not {tuple(value.shape)}."
+                    )
+                # In y's precision, or one float64 map would silently make the whole restoration double.
+                object.__setattr__(self, name, value.to(self.y))
+        if self.weights is not None:
+            weights = torch.as_tensor(self.weights).to(self.y)
+            object.__setattr__(self, "weights", weights if weights.ndim else weights.expand(self.y.shape).clone())
         if self.y.device.type == "meta":
             return
         if self.weights is not None:
-            if not bool(torch.isfinite(self.weights).all()) or float(self.weights.min()) < 0:
-                raise ValueError("The weights must be finite and >= 0: 0 masks a voxel, 1 trusts it fully.")
-            if float(self.weights.max()) == 0:
-                raise ValueError("The weights are 0 everywhere: no voxel is left to restore from. Check the mask.")
-            replaced = torch.where(self.weights > 0, self.y, torch.as_tensor(self.background, dtype=self.y.dtype))
-            object.__setattr__(self, "y", replaced)
-        if not bool(torch.isfinite(torch.as_tensor(self.background)).all()):
-            raise ValueError(f"The background must be finite, not {self.background!r}.")
+            self._mask(self.weights)
+        for name in self.maps:
+            value = torch.as_tensor(getattr(self, name))
+            if not bool(torch.isfinite(value).all()):
+                raise ValueError(f"The {name} must be finite; it holds NaN or infinite values where the data count.")
         if not bool(torch.isfinite(self.y).all()):
             raise ValueError("The data hold NaN or infinite values; give such voxels the weight 0.")
+
+    def _mask(self, weights: Tensor) -> None:
+        """Check the weights, and put values that do no harm where they are 0."""
+        if not bool(torch.isfinite(weights).all()) or float(weights.min()) < 0:
+            raise ValueError("The weights must be finite and >= 0: 0 masks a voxel, 1 trusts it fully.")
+        if float(weights.max()) == 0:
+            raise ValueError("The weights are 0 everywhere: no voxel is left to restore from. Check the mask.")
+        for name in self.maps:
+            value = getattr(self, name)
+            if isinstance(value, torch.Tensor) and value.ndim:
+                object.__setattr__(self, name, torch.where(weights > 0, value, 0.0))
+        background = torch.as_tensor(self.background).to(self.y)
+        object.__setattr__(self, "y", torch.where(weights > 0, self.y, background))
 
     @property
     @abstractmethod

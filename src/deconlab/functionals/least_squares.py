@@ -21,6 +21,7 @@ class LeastSquares(Fidelity):
     noise_variance: Tensor | float = 1.0
 
     degree: ClassVar[int] = 2
+    maps: ClassVar[tuple[str, ...]] = ("background", "noise_variance")
 
     @property
     def loss(self) -> Pointwise:

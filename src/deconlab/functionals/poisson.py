@@ -30,6 +30,7 @@ class PoissonLikelihood(Fidelity):
     read_variance: Tensor | float = 0.0
 
     degree: ClassVar[int] = 1
+    maps: ClassVar[tuple[str, ...]] = ("background", "read_variance")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,7 +85,10 @@ class PoissonLikelihood(Fidelity):
         """The positive root p of p² − (v + b − t w) p − t w y = 0, less b."""
         strength = t if self.weights is None else t * self.weights
         centre = v + self._level - strength
-        return 0.5 * (centre + torch.sqrt(centre.square() + 4 * strength * self.counts)) - self._level
+        product = strength * self.counts
+        larger = 0.5 * (centre.abs() + torch.sqrt(centre.square() + 4 * product))  # in modulus: no cancellation
+        root = torch.where(centre >= 0, larger, product / larger.clamp(min=torch.finfo(v.dtype).tiny))
+        return root - self._level
 
     def expected_loss(self, prediction: Tensor) -> Tensor:
         """½E[deviance] of Poisson counts of mean Hx + b, exact: well below ½ where less than a few photons are expected."""
@@ -108,7 +112,8 @@ def half_deviance(u: Tensor, y: Tensor, level: Tensor | float, weights: Tensor |
         return deviance if weights is None else weights * deviance
     quotient = y / p
     # log of the smallest number instead of log 0: times y = 0 it is 0 all the same.
-    quotient.clamp_(min=torch.finfo(y.dtype).tiny).log_().mul_(y).add_(p).sub_(y)
+    # p − y first: it is exact where p is near y, and adding p and y one after the other would leave their rounding.
+    quotient.clamp_(min=torch.finfo(y.dtype).tiny).log_().mul_(y).add_(p.sub_(y))
     return quotient if weights is None else quotient.mul_(weights)
 
 

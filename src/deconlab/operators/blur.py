@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 from deconlab import fourier
-from deconlab.lazytorch import Tensor
+from deconlab.lazytorch import Tensor, torch
 from deconlab.operators.convolution import Convolution
 from deconlab.operators.crop import Crop
 from deconlab.operators.linear_operator import Identity, LinearOperator, Pointwise, Selection
@@ -73,10 +73,21 @@ class Blur(LinearOperator):
         return self.crop, self.convolution @ self.extension
 
     def data(self, image: Tensor, background: Tensor | float = 0.0) -> Tensor:
-        """The data that belong to ``image``: itself, or with "zero" surrounded by the darkness that was measured there."""
+        """The data that belong to ``image``: itself, or with "zero" surrounded by the darkness that was measured there.
+
+        ``background`` is a number or, as the data term takes it, a map of ``out_shape``. Raises ValueError for another shape.
+        """
         if isinstance(self.measured, Identity):
             return image
-        return self.measured.adjoint(image - background) + background
+        if getattr(background, "ndim", 0) == 0:
+            return self.measured.adjoint(image - background) + background
+        assert isinstance(background, torch.Tensor)
+        if tuple(background.shape) != self.out_shape:
+            raise ValueError(
+                f'With boundary "{self.boundary}" the background must be a number or of the data\'s shape {self.out_shape}, '
+                f"not {tuple(background.shape)}: it is needed in the darkness around the image as well."
+            )
+        return self.measured.adjoint(image - self.measured.forward(background)) + background
 
     def weights(self, image_weights: Tensor) -> Tensor:
         """The weights that belong to an image's: with "zero" the darkness around is fully trusted."""

@@ -1,0 +1,9 @@
+"""Contract checks, shipped so that other packages can hold their own operators, functionals and methods to them.
+
+Each raises AssertionError with the numbers; none needs pytest.
+"""
+
+from deconlab.testing.functionals import check_functional
+from deconlab.testing.operators import check_operator
+
+__all__ = ["check_functional", "check_operator"]

@@ -1,1 +1,1 @@
-"""Judging images: what was gained, what is left, and pictures that show it."""
+"""Assessment: how good is a restoration, against a known truth or from the data alone."""

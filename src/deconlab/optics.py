@@ -1,0 +1,131 @@
+"""The optics of a run: what a user and a file say, where each value is from, what is missing, and the PSF they make."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deconlab import psf, schema
+
+if TYPE_CHECKING:
+    from deconlab.image import Image
+    from deconlab.psf import PSFModel
+
+DEFAULT_MODEL = "gibson-lanni"
+VOXEL_FLAG = "--voxel-um"
+_PLAIN = {
+    "na": "the numerical aperture",
+    "emission_nm": "the emission wavelength",
+    "immersion_index": "the refractive index of the immersion",
+}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A parameter of a PSF model, and who said its value: "user", "file", "default", or "" where nobody did."""
+
+    name: str
+    value: Any
+    source: str
+    unit: str = ""
+
+    def __str__(self) -> str:
+        value = f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
+        return f"{self.name} {value}{' ' + self.unit if self.unit else ''} ({self.source})"
+
+
+def facts(image: Image, channel: int, model: type[PSFModel], given: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """Every parameter of ``model`` for one channel: what was given, else what the file says, else the default."""
+    found = []
+    for parameter in schema.parameters(model):
+        said = image.said(parameter.name, channel)
+        if given.get(parameter.name) is not None:
+            value, source = given[parameter.name], "user"
+            if isinstance(value, tuple):
+                value = value[channel]
+        elif said is not None:
+            value, source = said, "file"
+        else:
+            value, source = (None, "") if parameter.required else (parameter.default, "default")
+        found.append(Fact(parameter.name, value, source, parameter.unit))
+    return tuple(found)
+
+
+def models(
+    image: Image, name: str, given: Mapping[str, Any], voxel_um: Sequence[float] | None, modality: str | None
+) -> list[tuple[PSFModel, tuple[Fact, ...]]]:
+    """The PSF model of every channel, and the facts it is made of.
+
+    Raises ValueError, once, with all that is missing; and for a channel that was not acquired as the model assumes.
+    """
+    cls = psf.registry.get(name)
+    channels = range(image.channel_count)
+    for channel in channels:
+        _refuse_modality(image, channel, name, cls, modality)
+    _refuse_one_wavelength(image, given)
+    told = [facts(image, channel, cls, given) for channel in channels]
+    _refuse_missing(image, name, told, voxel_um)
+    made = [(cls(**{fact.name: fact.value for fact in found}), found) for found in told]
+    _warn_of_depth(made[0][0])
+    return made
+
+
+def _refuse_modality(image: Image, channel: int, name: str, cls: type[PSFModel], said: str | None) -> None:
+    """A confocal image is never restored with a widefield PSF."""
+    found = said or image.said("modality", channel)
+    if found is None or cls.modality is None or found == cls.modality:
+        return
+    raise ValueError(
+        f"{_channel(image, channel)} was acquired as {found!r} according to {'you' if said else 'the file'}, and {name} "
+        f"computes the PSF of a {cls.modality} microscope. Give a measured PSF with --psf, or a Gaussian of the right width "
+        f"with --psf-model gaussian" + ("." if said else f"; or --modality {cls.modality} if the file is wrong.")
+    )
+
+
+def _refuse_one_wavelength(image: Image, given: Mapping[str, Any]) -> None:
+    value = given.get("emission_nm")
+    count = image.channel_count
+    if value is None or (len(value) if isinstance(value, tuple) else 1) == count:
+        return
+    values = value if isinstance(value, tuple) else (value,)
+    raise ValueError(
+        f"The image has {count} channel{'s' if count > 1 else ''}, and {len(values)} emission "
+        f"wavelength{'s are' if len(values) > 1 else ' is'} given ({', '.join(f'{v:g}' for v in values)} nm): give one for "
+        f"each, such as --emission-nm {','.join(str(460 + 60 * index) for index in range(count))}."
+    )
+
+
+def _refuse_missing(image: Image, name: str, told: list[tuple[Fact, ...]], voxel_um: Sequence[float] | None) -> None:
+    lacking: dict[str, list[int]] = {}
+    for channel, found in enumerate(told):
+        for fact in found:
+            if fact.source == "":
+                lacking.setdefault(fact.name, []).append(channel)
+    sentences = []
+    for parameter, channels in lacking.items():
+        which = "" if len(channels) == len(told) else f" of {', '.join(_channel(image, c) for c in channels)}"
+        sentences.append(f"{_PLAIN.get(parameter, parameter)}{which} (--{parameter.replace('_', '-')})")
+    if voxel_um is None:
+        sentences.append(f"the voxel size ({VOXEL_FLAG})")
+    if sentences:
+        raise ValueError(
+            f"To compute the PSF with {name}, this is missing: {'; '.join(sentences)}. The file does not say it and it is "
+            f"never guessed. Give it, or a PSF with --psf."
+        )
+
+
+def _warn_of_depth(model: PSFModel) -> None:
+    sample, immersion = getattr(model, "sample_index", None), getattr(model, "immersion_index", None)
+    if sample is not None and sample != immersion and getattr(model, "depth_um", None) == 0:
+        warnings.warn(
+            f"The sample's index {sample:g} differs from the immersion's {immersion:g}, but at depth 0 that has no effect on "
+            f"the PSF: say how deep the object lies, --depth-um.",
+            stacklevel=4,
+        )
+
+
+def _channel(image: Image, channel: int) -> str:
+    names = image.channel_names
+    return f"Channel {channel} ({names[channel]})" if channel < len(names) and names[channel] else f"Channel {channel}"

@@ -86,8 +86,8 @@ def fit_peak(image: Any, voxel_um: float | Sequence[float], integrated: bool | S
     if not found.success or outside or np.any(sigma > 2 * n) or np.any(sigma <= 0.0501):
         raise ValueError(
             f"The peak could not be fitted: σ of {tuple((sigma * voxel).tolist())} µm at "
-            f"{tuple((centre * voxel).tolist())} µm in a field of {tuple((n * voxel).tolist())} µm. Crop to one peak with "
-            "some background around it."
+            f"{tuple((centre * voxel).tolist())} µm in a field of {tuple((n * voxel).tolist())} µm. Crop to one "
+            "peak with some background around it."
         )
     return Peak(
         tuple((centre * voxel).tolist()), tuple((FWHM_PER_SIGMA * sigma * voxel).tolist()),

@@ -96,7 +96,7 @@ def test_sparrows_limit_of_gaussians_is_two_sigma():
         found = two_point_dip(y, 0.005, (6 - distance / 2, 6 + distance / 2), background=7)
         assert found.sparrow is resolved
         assert not found.rayleigh
-        assert np.isnan(found.separation_um) is not resolved or np.isnan(found.separation_um) == (not resolved)
+        assert np.isnan(found.separation_um) != resolved
 
 
 def test_unequal_points_and_noise():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from deconlab import fourier
 from deconlab.lazytorch import Tensor, torch
 from deconlab.operators.convolution import Convolution
 from deconlab.operators.crop import Crop
-from deconlab.operators.linear_operator import Identity, LinearOperator, Pointwise, Selection
+from deconlab.operators.linear_operator import Identity, LinearOperator, Selection
 from deconlab.operators.reflect import Reflect
 
 Boundary = Literal["open", "periodic", "reflect", "zero"]
@@ -94,17 +94,6 @@ class Blur(LinearOperator):
         if isinstance(self.measured, Identity):
             return image_weights
         return self.measured.adjoint(image_weights - 1) + 1
-
-    def sandwich(
-        self,
-        x: Tensor,
-        inner: Pointwise,
-        outer: Pointwise | None = None,
-        loss: Pointwise | None = None,
-        back: LinearOperator | None = None,
-    ) -> tuple[Any, Tensor | None]:
-        """As every operator's; this is the place where a compiled loop takes over."""
-        return super().sandwich(x, inner, outer, loss, back)
 
 
 def blur(

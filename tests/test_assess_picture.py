@@ -15,7 +15,9 @@ def test_panels_share_one_range_and_show_the_sections_through_the_brightest_voxe
     truth = np.zeros((5, 8, 10), np.float32)
     truth[2, 3:6, 4:7] = 100
     half = truth / 2
-    side_by_side({"half": half, "truth": truth}, tmp_path / "a.png", voxel_um=(0.2, 0.1, 0.1), limits=(0, 100), width=100)
+    side_by_side(
+        {"half": half, "truth": truth}, tmp_path / "a.png", voxel_um=(0.2, 0.1, 0.1), limits=(0, 100), width=100
+    )
     assert brightest(truth) == (2, 4, 5)
     picture = np.asarray(Image.open(tmp_path / "a.png"))
     gap, top, scale = 6, 27, 10

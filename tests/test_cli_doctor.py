@@ -42,7 +42,10 @@ def test_a_cpu_torch_beside_a_gpu_is_mended_by_one_line(tmp_path: Path, monkeypa
     assert nvidia_smi() == "12.8"
     result = CliRunner().invoke(main, ["doctor"])
     assert "This line mends it:" in result.output
-    assert "-m pip install --upgrade --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126" in result.output
+    assert (
+        "-m pip install --upgrade --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126"
+        in result.output
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for nvidia-smi is a shell script")

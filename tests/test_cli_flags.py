@@ -45,7 +45,9 @@ def test_no_flag_is_declared_twice_in_any_combination(method: str, prior: str) -
 
 
 def test_every_prior_and_data_term_of_the_registry_is_reachable() -> None:
-    reachable = set(itertools.chain.from_iterable(methods.admissible_priors(cls) for cls in methods.registry.all().values()))
+    reachable = set(
+        itertools.chain.from_iterable(methods.admissible_priors(cls) for cls in methods.registry.all().values())
+    )
     declared = {name for name, cls in functionals.registry.all().items() if issubclass(cls, Prior)}
     assert reachable == declared
 

@@ -14,6 +14,7 @@ from deconlab.lazytorch import Tensor
 from deconlab.methods import DirectMethod, Method, claims
 from deconlab.operators import Blur, blur
 from deconlab.problem import Constraint, Free, NonNegative, Problem
+from deconlab.psf import for_image
 from deconlab.solve import Checkpoint, Observer, Rule, Solution, solve
 from deconlab.stopping import MaxIterations
 from deconlab.volume import check_volume, like, to_tensor
@@ -154,8 +155,8 @@ def prepare(
     assigned = distribute(parameters, {part: c for part, c in parts(cls, prior_cls).items() if part not in made})
     counts = Counts(**assigned["counts"])
     chosen = cls(**assigned["method"]) if isinstance(method, str) else method
-    kernel, psf_notes = to_psf(psf, y, voxel_um)
-    H = blur(kernel, tuple(y.shape), boundary, extension_px=extension_px)  # type: ignore[arg-type]
+    kernel = for_image(psf, y.shape, voxel_um, dtype=y.dtype)
+    H = blur(kernel.data.to(y), tuple(y.shape), boundary, extension_px=extension_px)  # type: ignore[arg-type]
     electrons = counts.electrons(y)
     background = counts.background_electrons(electrons, mask)
     if counts.background == "auto":
@@ -176,7 +177,7 @@ def prepare(
         counts,
         _combined(iterations, [*rules, *([stop] if stop else [])]),
         None if isinstance(chosen, DirectMethod) else start_image(start, problem, H, counts),
-        (*notes, *psf_notes),
+        (*notes, *kernel.notes),
     )
 
 
@@ -196,20 +197,6 @@ def distribute(parameters: Mapping[str, Any], sinks: Mapping[str, type]) -> dict
             raise TypeError(f"Unknown parameter {name!r}. {hint}")
         assigned[declared[name]][name] = value
     return assigned
-
-
-def to_psf(psf: Any, y: Tensor, voxel_um: Sequence[float] | None) -> tuple[Tensor, tuple[str, ...]]:
-    """The PSF as a tensor beside ``y``, from whatever form it was given in, with the notes of its making."""
-    from deconlab.psf import PSF, PSFModel, measured
-
-    if isinstance(psf, PSFModel):
-        if voxel_um is None:
-            raise ValueError(f"{type(psf).__name__} is a PSF in µm: say the image's voxel size, voxel_um=(z, y, x).")
-        planes = y.shape[0] if y.ndim == 3 else 1
-        psf = psf.render(psf.extent(planes, voxel_um, ndim=y.ndim), voxel_um, dtype=y.dtype)
-    elif not isinstance(psf, PSF):
-        psf = measured(psf, image_voxel_um=voxel_um, ndim=y.ndim)
-    return psf.data.to(y), psf.notes
 
 
 def start_image(start: Any, problem: Problem[Any, Any], H: Blur, counts: Counts) -> Tensor | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,45 +40,50 @@ def facts(image: Image, channel: int, model: type[PSFModel], given: Mapping[str,
     """Every parameter of ``model`` for one channel: what was given, else what the file says, else the default."""
     found = []
     for parameter in schema.parameters(model):
-        said = image.said(parameter.name, channel)
-        if given.get(parameter.name) is not None:
-            value, source = given[parameter.name], "user"
-            if isinstance(value, tuple):
-                value = value[channel]
-        elif said is not None:
-            value, source = said, "file"
-        else:
+        value, source = given.get(parameter.name), "user"
+        if isinstance(value, tuple):
+            value = value[channel]
+        known = image.channels[channel].optics.facts.get(parameter.name)
+        if value is None and known is not None:
+            value, source = known.value, known.source
+        elif value is None:
             value, source = (None, "") if parameter.required else (parameter.default, "default")
         found.append(Fact(parameter.name, value, source, parameter.unit))
     return tuple(found)
 
 
 def models(
-    image: Image, name: str, given: Mapping[str, Any], voxel_um: Sequence[float] | None, modality: str | None
+    image: Image, name: str, given: Mapping[str, Any], modality: str | None = None
 ) -> list[tuple[PSFModel, tuple[Fact, ...]]]:
-    """The PSF model of every channel, and the facts it is made of.
+    """The PSF model of every channel, and the facts it is made of. ``given`` and ``modality`` are the user's words.
 
     Raises ValueError, once, with all that is missing; and for a channel that was not acquired as the model assumes.
     """
     cls = psf.registry.get(name)
-    channels = range(image.channel_count)
+    channels = range(len(image.channels))
     for channel in channels:
         _refuse_modality(image, channel, name, cls, modality)
     _refuse_one_wavelength(image, given)
     told = [facts(image, channel, cls, given) for channel in channels]
-    _refuse_missing(image, name, told, voxel_um)
+    _refuse_missing(image, name, told)
     made = [(cls(**{fact.name: fact.value for fact in found}), found) for found in told]
     _warn_of_depth(made[0][0])
     return made
 
 
+def extended_axes(image: Image) -> str:
+    """The spatial axes along which an image has more than one voxel: those of its restoration."""
+    axes = image.spatial_axes
+    return "".join(axis for axis in axes if image.data.shape[image.axes.index(axis)] > 1) or axes[-1:]
+
+
 def _refuse_modality(image: Image, channel: int, name: str, cls: type[PSFModel], said: str | None) -> None:
     """A confocal image is never restored with a widefield PSF."""
-    found = said or image.said("modality", channel)
+    found = said or image.channels[channel].optics.get("modality")
     if found is None or cls.modality is None or found == cls.modality:
         return
     raise ValueError(
-        f"{_channel(image, channel)} was acquired as {found!r} according to {'you' if said else 'the file'}, and {name} "
+        f"{_capital(_channel(image, channel))} was acquired as {found!r} according to {'you' if said else 'the file'}, and {name} "
         f"computes the PSF of a {cls.modality} microscope. Give a measured PSF with --psf, or a Gaussian of the right width "
         f"with --psf-model gaussian" + ("." if said else f"; or --modality {cls.modality} if the file is wrong.")
     )
@@ -86,7 +91,7 @@ def _refuse_modality(image: Image, channel: int, name: str, cls: type[PSFModel],
 
 def _refuse_one_wavelength(image: Image, given: Mapping[str, Any]) -> None:
     value = given.get("emission_nm")
-    count = image.channel_count
+    count = len(image.channels)
     if value is None or (len(value) if isinstance(value, tuple) else 1) == count:
         return
     values = value if isinstance(value, tuple) else (value,)
@@ -97,7 +102,7 @@ def _refuse_one_wavelength(image: Image, given: Mapping[str, Any]) -> None:
     )
 
 
-def _refuse_missing(image: Image, name: str, told: list[tuple[Fact, ...]], voxel_um: Sequence[float] | None) -> None:
+def _refuse_missing(image: Image, name: str, told: list[tuple[Fact, ...]]) -> None:
     lacking: dict[str, list[int]] = {}
     for channel, found in enumerate(told):
         for fact in found:
@@ -107,8 +112,9 @@ def _refuse_missing(image: Image, name: str, told: list[tuple[Fact, ...]], voxel
     for parameter, channels in lacking.items():
         which = "" if len(channels) == len(told) else f" of {', '.join(_channel(image, c) for c in channels)}"
         sentences.append(f"{_PLAIN.get(parameter, parameter)}{which} (--{parameter.replace('_', '-')})")
-    if voxel_um is None:
-        sentences.append(f"the voxel size ({VOXEL_FLAG})")
+    unknown = " ".join(axis for axis in extended_axes(image) if axis not in image.voxel_um)
+    if unknown:
+        sentences.append(f"the voxel size along {unknown} ({VOXEL_FLAG})")
     if sentences:
         raise ValueError(
             f"To compute the PSF with {name}, this is missing: {'; '.join(sentences)}. The file does not say it and it is "
@@ -127,5 +133,9 @@ def _warn_of_depth(model: PSFModel) -> None:
 
 
 def _channel(image: Image, channel: int) -> str:
-    names = image.channel_names
-    return f"Channel {channel} ({names[channel]})" if channel < len(names) and names[channel] else f"Channel {channel}"
+    name = image.channels[channel].name
+    return f"channel {channel} ({name})" if name else f"channel {channel}" if len(image.channels) > 1 else "the image"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

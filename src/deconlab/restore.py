@@ -5,37 +5,39 @@ The PSF comes from a file, from the caller, or from the optics that the image kn
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deconlab import api, optics, schema
-from deconlab import psf as psf_models
-from deconlab.solve import Checkpoint, Observer
+from deconlab import __version__, api
+from deconlab.channel_psf import ChannelPSF
+from deconlab.image import SPATIAL, Image
+from deconlab.optics import extended_axes
 
 if TYPE_CHECKING:
-    from deconlab.image import Image
-    from deconlab.psf import PSF, PSFModel
+    from deconlab.optics import Fact
+    from deconlab.solve import Checkpoint, Observer
 
 
 @dataclass(frozen=True, eq=False)
 class Volume:
     """One volume of an image, about to be restored: ``number`` (from 1) of ``of``.
 
-    ``label`` is for people ("channel 1 (GFP), time 3"), ``suffix`` for names of files that belong to it ("_c1_t3"; empty
-    where there is one volume only). ``index`` picks it from the image's array.
+    ``where`` is its place on the axes that are not spatial. ``label`` is for people ("channel 1 (GFP), time 3"), ``suffix``
+    for names of files that belong to it ("_c1_t3"; empty where there is one volume only).
     """
 
+    where: Mapping[str, int]
     label: str
     suffix: str
-    index: tuple[int | slice, ...]
     channel: int
     number: int
     of: int
@@ -116,66 +118,156 @@ def restore_volumes(
     Raises ValueError or TypeError as :func:`deconlab.api.deconvolve`, and ValueError naming everything that is missing
     to compute a PSF.
     """
-    image = image if voxel_um is None else image.with_voxel_um(voxel_um)
+    if voxel_um is not None:
+        image = with_voxel_um(image, voxel_um)
     volumes = list(split(image))
-    look_through(image, volumes, weights)
-    given = _taken_out(settings, psf_model) if psf is None else {}
-    source = _Source(image, psf, psf_voxel_um, psf_model, modality, given)
-    data = image.data
-    kind = np.float64 if data.dtype == np.float64 and settings.get("dtype") is None else np.float32
-    out: NDArray[Any] = np.zeros(data.shape, np.float64 if "float64" in str(settings.get("dtype")) else kind)
+    masks = weights_by_volume(image, weights)
+    look_through(image, volumes, masks)
+    source = ChannelPSF.of(image, psf, psf_voxel_um, psf_model, modality, settings)
+    settings = {name: value for name, value in settings.items() if name not in source.parameters}
+    double = "float64" in str(settings.get("dtype") or image.data.dtype)
+    result = source.image.replace_data(np.zeros(image.data.shape, np.float64 if double else np.float32))
     outcomes: list[Outcome] = []
     for volume in volumes:
-        part = np.squeeze(data[volume.index])
-        mask = _weights_of(weights, volume, data.shape)
-        if len(volumes) > 1 and is_constant(part, mask):
-            warnings.warn(f"{volume.label} is constant ({part.flat[0]:g} everywhere) and copied as it is.", stacklevel=2)
-            out[volume.index] = data[volume.index]
-            outcomes.append(Outcome(volume, str(method), 0, "constant: copied", 0.0, 0.0))
+        part = image.volume(volume.where).data
+        if len(volumes) > 1 and is_constant(part, masks(volume)):
+            warnings.warn(f"{volume.label} is constant ({part.flat[0]:g} everywhere): copied as it is.", stacklevel=2)
+            result.put(volume.where, part)
+            outcomes.append(Outcome(volume, "", 0, "constant: copied", 0.0, 0.0))
             continue
-        outcome, restored = _restore_one(image, volume, part, source.of(volume), method, mask, watch, settings)
-        out[volume.index] = restored.reshape(out[volume.index].shape)
+        outcome, restored = _restore_one(part, volume, source, method, masks(volume), watch, settings)
+        result.put(volume.where, restored)
         outcomes.append(outcome)
         if outcome.reason == "interrupted":
             break
     if len(outcomes) < len(volumes):
         warnings.warn(
-            f"Interrupted: {len(volumes) - len(outcomes)} of {len(volumes)} volumes were not restored and are 0 in the "
+            f"Interrupted: {len(volumes) - len(outcomes)} of {len(volumes)} volumes were not restored; they are 0 in the "
             f"result.",
             stacklevel=2,
         )
-    entry = record(image, source, outcomes)
-    return Restored(image.replace_data(out).with_history(entry), tuple(outcomes), source.facts)
+    history = {**image.history, "deconvolution": record(source, outcomes)}
+    return Restored(replace(result, history=history), tuple(outcomes), source.facts)
+
+
+def _restore_one(
+    part: NDArray[Any],
+    volume: Volume,
+    source: ChannelPSF,
+    method: Any,
+    mask: NDArray[Any] | None,
+    watch: Callable[[Volume, api.Prepared], Watch] | None,
+    settings: Mapping[str, Any],
+) -> tuple[Outcome, NDArray[Any]]:
+    """One volume: made ready, watched, solved. Axes of one voxel are left out, and put back."""
+    squeezed = part.squeeze() if part.size > 1 else part.reshape(1)
+    mask = None if mask is None else mask.reshape(squeezed.shape)
+    begin = time.perf_counter()
+    psf = source.psf(volume.channel, squeezed.shape, double="float64" in str(settings.get("dtype") or part.dtype))
+    ready = api.prepare(squeezed, psf, method, weights=mask, voxel_um=source.voxel_um, **settings)
+    watched = Watch() if watch is None else watch(volume, ready)
+    with ExitStack() as stack:
+        for observer in watched.observers:
+            if isinstance(observer, AbstractContextManager):
+                stack.enter_context(observer)
+        done = api.run(ready, squeezed, watched.observers, watched.resume)
+    outcome = Outcome(
+        volume,
+        repr(done.method),
+        done.iterations,
+        done.reason,
+        time.perf_counter() - begin,
+        ready.counts.gain * float(ready.problem.fidelity.background),
+        ready.notes,
+    )
+    return outcome, done.x.reshape(part.shape)
 
 
 def split(image: Image) -> Iterator[Volume]:
-    """The volumes of an image: channel by channel, then the other axes that are not spatial, in the image's order."""
-    others = [axis for axis in image.axes if axis not in "zyx"]
-    others.sort(key=lambda axis: axis != "c")
-    sizes = {axis: image.data.shape[image.axes.index(axis)] for axis in others}
-    counted = [axis for axis in others if sizes[axis] > 1]
-    total = math.prod(sizes.values())
-    for number, place in enumerate(itertools.product(*(range(sizes[axis]) for axis in others)), start=1):
-        at = dict(zip(others, place, strict=True))
-        index = tuple(at.get(axis, slice(None)) for axis in image.axes)
-        names = {"c": "channel", "t": "time"}
+    """The volumes of an image: channel by channel, so that one PSF is held at a time, then the other axes in their order."""
+    others = sorted((axis for axis in image.axes if axis not in SPATIAL), key=lambda axis: axis != "c")
+    sizes = [image.data.shape[image.axes.index(axis)] for axis in others]
+    words = {"c": "channel", "t": "time"}
+    for number, place in enumerate(itertools.product(*map(range, sizes)), start=1):
+        where = dict(zip(others, place, strict=True))
+        counted = [(axis, at, size) for (axis, at), size in zip(where.items(), sizes, strict=True) if size > 1]
+        named = image.channels[where.get("c", 0)].name
         label = ", ".join(
-            f"{names.get(axis, axis)} {at[axis]}" + (f" ({image.channel_name(at[axis])})" if axis == "c" and image.channel_name(at[axis]) else "")
-            for axis in counted
+            f"{words[axis]} {at}" + (f" ({named})" if axis == "c" and named else "") for axis, at, _ in counted
         )
-        suffix = "".join(f"_{axis}{at[axis]:0{len(str(sizes[axis] - 1))}d}" for axis in counted)
-        yield Volume(label or "the image", suffix, index, at.get("c", 0), number, total)
+        suffix = "".join(f"_{axis}{at:0{len(str(size - 1))}d}" for axis, at, size in counted)
+        yield Volume(where, label or "the image", suffix, where.get("c", 0), number, math.prod(sizes))
 
 
-def look_through(image: Image, volumes: Sequence[Volume], weights: Any) -> None:
-    """Raise before anything is computed if some volume cannot be restored; name it."""
+def weights_by_volume(image: Image, weights: Any) -> Callable[[Volume], NDArray[Any] | None]:
+    """The weights of each volume, from an array of the image's shape or one for all of them."""
+    if weights is None:
+        return lambda _: None
+    array = np.asarray(weights)
+    if array.shape == image.data.shape:
+        whole = image.replace_data(array)
+        return lambda volume: whole.volume(volume.where).data
+    one = image.volume(dict.fromkeys((axis for axis in image.axes if axis not in SPATIAL), 0)).data
+    if array.squeeze().shape != one.squeeze().shape:
+        raise ValueError(
+            f"The weights have shape {array.shape}; they must be of the image's {image.data.shape}, or of one volume's "
+            f"{one.shape}."
+        )
+    return lambda _: array.reshape(one.shape)
+
+
+def look_through(image: Image, volumes: Sequence[Volume], masks: Callable[[Volume], NDArray[Any] | None]) -> None:
+    """Raise before anything is computed if a volume holds what cannot be restored; name volume and place."""
+    if image.data.dtype.kind != "f":
+        return
     for volume in volumes:
-        part = image.data[volume.index]
-        mask = _weights_of(weights, volume, image.data.shape)
-        ...
+        part, mask = image.volume(volume.where).data, masks(volume)
+        bad = ~np.isfinite(part) if mask is None else ~np.isfinite(part) & (mask > 0)
+        if bad.any():
+            first = tuple(int(i) for i in np.argwhere(bad)[0])
+            where = "The image" if volume.of == 1 else f"{volume.label[:1].upper()}{volume.label[1:]} of the image"
+            raise ValueError(
+                f"{where} holds {int(bad.sum())} NaN or infinite values, the first at {first}. Mask them with weights of 0, "
+                f"or mend the file."
+            )
 
 
 def is_constant(part: NDArray[Any], mask: NDArray[Any] | None) -> bool:
     """Whether all voxels that count are equal."""
     usable = part if mask is None else part[mask > 0]
     return usable.size == 0 or bool(usable.min() == usable.max())
+
+
+def with_voxel_um(image: Image, voxel_um: Sequence[float]) -> Image:
+    """The image with a user's voxel size along its spatial axes, or along those of more than one voxel."""
+    axes = image.spatial_axes
+    if len(voxel_um) != len(axes):
+        axes = extended_axes(image)
+    if len(voxel_um) != len(axes) or not all(math.isfinite(size) and size > 0 for size in voxel_um):
+        raise ValueError(
+            f"The voxel size must be {len(axes)} numbers > 0 in µm, along {', '.join(axes)}, not "
+            f"{' '.join(f'{size:g}' for size in voxel_um)}."
+        )
+    return replace(image, voxel_um={**image.voxel_um, **dict(zip(axes, map(float, voxel_um), strict=True))})
+
+
+def record(source: ChannelPSF, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What was done, as plain data for the image's history."""
+    import torch
+
+    return {
+        "software": {"deconlab": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        "psf": source.told(),
+        "volumes": [
+            {
+                "where": dict(outcome.volume.where),
+                "method": outcome.method,
+                "iterations": outcome.iterations,
+                "reason": outcome.reason,
+                "seconds": round(outcome.seconds, 3),
+                "background": outcome.background,
+                "notes": list(outcome.notes),
+            }
+            for outcome in outcomes
+        ],
+    }

@@ -52,7 +52,9 @@ def side_by_side(
     scale = max(1, math.ceil(width / last.shape[-1]))
     rows = [
         [_panel(section, low, high, scale, sizes[row] / sizes[-1]) for section in column]
-        for row, column in zip((-2, 0), zip(*(sections(array, place) for array in arrays.values()), strict=True), strict=False)
+        for row, column in zip(
+            (-2, 0), zip(*(sections(array, place) for array in arrays.values()), strict=True), strict=False
+        )
     ]
     font = ImageFont.load_default(size=_TEXT)
     cell = rows[0][0].width

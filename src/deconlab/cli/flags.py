@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from deconlab import schema
 from deconlab.schema import Parameter
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType
 
 GROUPS = ("Input", "Method", "Prior", "PSF", "Camera", "Stopping", "Output", "Computing", "General")
 
@@ -21,13 +26,15 @@ class GroupedOption(click.Option):
     is None, so that defaults live in the declarations alone.
     """
 
-    def __init__(self, declarations: Sequence[str], *, group: str, fact: str = "", help: str = "", **settings: Any) -> None:
+    def __init__(
+        self, declarations: Sequence[str], *, group: str, fact: str = "", help: str = "", **settings: Any
+    ) -> None:
         self.group = group
         sentence = help[:1].upper() + help[1:] + ("" if help.endswith(".") else ".")
         super().__init__(list(declarations), help=f"{sentence}  [{fact}]" if fact else sentence, **settings)
 
 
-class Declared(click.ParamType):
+class Declared(ParamType):
     """The value of a declared parameter, read from text and held against its declaration."""
 
     def __init__(self, parameter: Parameter) -> None:
@@ -44,7 +51,7 @@ class Declared(click.ParamType):
 
         return [CompletionItem(word) for word in self.parameter.choices if word.startswith(incomplete)]
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
         found: Any = value
         if isinstance(value, str) and value not in self.parameter.choices and self.parameter.kind in (int, float):
             try:
@@ -53,7 +60,9 @@ class Declared(click.ParamType):
                 words = "".join(f" or {word}" for word in self.parameter.choices)
                 unit = f" in {self.parameter.unit}" if self.parameter.unit else ""
                 number = "whole number" if self.parameter.kind is int else "number"
-                raise click.UsageError(f"{self.parameter.flag} must be a {number}{unit}{words}, not {value!r}.", ctx) from None
+                raise click.UsageError(
+                    f"{self.parameter.flag} must be a {number}{unit}{words}, not {value!r}.", ctx
+                ) from None
         try:
             schema.validate(self.parameter, found, "")
         except (TypeError, ValueError) as error:
@@ -109,7 +118,7 @@ def peek(arguments: Sequence[str], flag: str) -> str | None:
     return found
 
 
-class Numbers(click.ParamType):
+class Numbers(ParamType):
     """One to three numbers, joined by commas: :func:`gather` has joined those that stood apart."""
 
     name = "numbers"
@@ -128,7 +137,9 @@ class Numbers(click.ParamType):
         try:
             numbers = tuple(self.kind(part) for part in value.split(","))
         except ValueError:
-            raise click.UsageError(f"{flag} takes {what}, one for each axis ({self.metavar}), not {value!r}.", ctx) from None
+            raise click.UsageError(
+                f"{flag} takes {what}, one for each axis ({self.metavar}), not {value!r}.", ctx
+            ) from None
         if len(numbers) > 3:
             raise click.UsageError(f"{flag} takes one to three {what} ({self.metavar}), not {len(numbers)}.", ctx)
         return numbers

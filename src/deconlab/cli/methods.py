@@ -36,7 +36,10 @@ def listing() -> str:
     for title, lines in rows.items():
         with formatter.section(title):
             formatter.write_dl(lines, col_max=40)
-    return formatter.getvalue() + "\n`deconlab methods NAME` describes one; `deconlab run --method NAME --help` lists its flags."
+    return (
+        formatter.getvalue()
+        + "\n`deconlab methods NAME` describes one; `deconlab run --method NAME --help` lists its flags."
+    )
 
 
 def summary(cls: type) -> str:

@@ -16,9 +16,13 @@ DTYPES = ("float32", "float64", "uint8", "uint16", "int16", "uint32", "int32")
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
+def whole(name: str) -> Declared:
+    """A whole number of at least 1."""
+    return Declared(Parameter(name, int, None, "", at_least=1))
+
+
 def fixed_options() -> list[click.Parameter]:
     """The flags that are not declared by a method, prior, camera, stop rule or PSF model."""
-    whole = lambda name: Declared(Parameter(name, int, None, "", at_least=1))  # noqa: E731
     um, px = Numbers(float, "Z Y X"), Numbers(int, "Z Y X")
     return [
         GroupedOption(
@@ -99,7 +103,7 @@ def fixed_options() -> list[click.Parameter]:
 
 @click.command(cls=GeneratedCommand, name="run", generate=run_flags, params=fixed_options())
 @click.argument("image", type=click.Path(path_type=Path))
-def command(image: Path, **given: Any) -> int:
+def command(image: Path, **given: Any) -> None:
     """Restore IMAGE and write the result beside it.
 
     The PSF comes from --psf, or is computed from the optics in the file; flags add what the file does not say and
@@ -111,4 +115,6 @@ def command(image: Path, **given: Any) -> int:
     """
     from deconlab.cli._job import Job
 
-    return Job(image, {name: value for name, value in given.items() if value not in (None, False, ())}).run()
+    job = Job.from_flags(image, {name: value for name, value in given.items() if value is not None})
+    job.check()
+    click.get_current_context().exit(job.run())

@@ -45,7 +45,7 @@ class Volume:
 
 @dataclass(frozen=True, eq=False)
 class Watch:
-    """What watches the restoration of one volume, and where it goes on from. Observers that are context managers are entered."""
+    """What watches the restoration of one volume, and where it goes on from. Context managers among it are entered."""
 
     observers: Sequence[Observer] = ()
     resume: Checkpoint | None = None

@@ -49,7 +49,7 @@ def summary(cls: type) -> str:
 
 def description(name: str) -> str:
     """All that the declarations of a method say."""
-    from deconlab import api, methods
+    from deconlab import methods
 
     cls = methods.registry.get(name)
     priors = methods.admissible_priors(cls)

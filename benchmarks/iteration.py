@@ -4,7 +4,7 @@
 
 For an image of 64 × N × N voxels and a PSF of 33 × 65 × 65, open boundary: CPU time of an iteration over that of two rfftn and
 two irfftn of the same padded size by torch (and by scipy.fft), measured in turn within one run, so that a slow moment of the
-machine hits all of them; and the peak of the process above what it held after importing torch, per voxel of the padded domain,
+machine hits all of them; and the peak of the process above what it held after loading its libraries, per voxel of the padded domain,
 measured in a process of its own. Medians with the smallest and largest value.
 """
 
@@ -78,7 +78,9 @@ def report(method: str, size: int, repeats: int) -> None:
         print(f"  iteration / {name:14s} {ratios[0]:7.2f} … {statistics.median(ratios):7.2f} … {ratios[-1]:7.2f}")
     command = [sys.executable, __file__, "--memory-of", str(size), "--method", method]
     memory = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    print(f"  peak memory               {memory:7.1f} bytes per padded voxel, above the process after importing torch")
+    print(
+        f"  peak memory               {memory:7.1f} bytes per padded voxel, above the process with its libraries loaded"
+    )
 
 
 def interleaved(tasks: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
@@ -120,11 +122,11 @@ def stepper(name: str, size: int) -> tuple[Callable[[], None], tuple[int, ...]]:
 def peak_bytes_per_voxel(name: str, size: int) -> float:
     """Of five iterations, in this process, which must be fresh."""
     import scipy.fft  # noqa: F401  (its libraries are no working memory)
-
     import torch
 
     from deconlab.observers import peak_memory
 
+    stepper(name, 16)[0]()  # libraries are loaded by then; they are no working memory
     before = peak_memory(torch.empty(0))
     step, shape = stepper(name, size)
     for _ in range(5):

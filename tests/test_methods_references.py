@@ -400,7 +400,7 @@ def test_single_precision_with_dark_borders_stays_sound(background: float, maske
     """
     problem = float32_problem(background, masked)
     fidelity = problem.fidelity
-    assert float((fidelity.back_projected_weights <= 0).float().mean()) > 0.2
+    assert float((fidelity.back_projected_weights() <= 0).float().mean()) > 0.2
     weights = torch.ones_like(fidelity.y) if fidelity.weights is None else fidelity.weights
     counted = float((weights * fidelity.y).sum(dtype=torch.float64))
     objective = np.inf

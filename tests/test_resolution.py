@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import fft, special
+from scipy import fft, ndimage, special
 
-from deconlab.assess.decorrelation import decorrelation_resolution
+from deconlab.assess.decorrelation import _high_pass, decorrelation_resolution
 from deconlab.assess.resolution import ShellCorrelation, fourier_correlation, sectioned
 
 SHAPES = [((96, 95), (0.1, 0.1)), ((24, 40, 41), (0.3, 0.1, 0.1))]
@@ -45,12 +45,12 @@ def test_expectations_between_halves_and_against_the_truth(shape, voxel):
 
 def test_shells_are_those_of_brute_force():
     rng = np.random.default_rng(0)
-    a, b = rng.random((2, 7, 8, 9))
+    a, b = rng.random((2, 7, 9, 8))
     voxel = (0.3, 0.2, 0.1)
     found = fourier_correlation(a, b, voxel, window="none")
     f, g = fft.fftn(a - a.mean()), fft.fftn(b - b.mean())
     k = np.sqrt(sum(q**2 for q in np.ix_(*[fft.fftfreq(n, v) for n, v in zip(a.shape, voxel, strict=True)])))
-    shell = np.rint(k * 0.9).astype(int)  # the smallest side is 0.9 µm
+    shell = np.rint(k * 0.8).astype(int)  # the smallest side is 0.8 µm
     for i, count in enumerate(found.samples):
         inside = (shell == i + 1) & (k <= 5)
         assert count == inside.sum()
@@ -142,6 +142,15 @@ def test_decorrelation_rewards_sharpened_noise():
     k = np.hypot(*np.ix_(*[2 * fft.fftfreq(n)] * 2))
     noise = fft.ifft2(fft.fft2(rng.standard_normal((n, n))) * (k < 0.6)).real
     assert decorrelation_resolution(noise, 1.0) == pytest.approx(2 / 0.6, rel=0.1)  # the caveat: there is no signal
+
+
+def test_the_high_pass_is_what_a_gaussian_blur_takes_away():
+    image = np.random.default_rng(9).standard_normal((32, 32))
+    radius = np.hypot(*np.ix_(*[2 * fft.fftfreq(32)] * 2))
+    filtered = fft.ifft2(fft.fft2(image) * _high_pass(radius, 1.7)).real
+    np.testing.assert_allclose(
+        filtered, image - ndimage.gaussian_filter(image, 1.7, mode="wrap", truncate=8), atol=1e-4
+    )
 
 
 def test_white_noise_has_no_cut_off():

@@ -398,7 +398,7 @@ def lowered(u: Tensor, y: Tensor, background: Tensor | float) -> Tensor:
 class Nofloor(LeastSquares):
     @property
     def sensitivity(self) -> Tensor:  # type: ignore[override]
-        return self.back_projected_weights
+        return self.back_projected_weights()
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,7 +90,7 @@ class Problem(Generic[F, P]):
 
     def project(self, x: Tensor) -> Tensor:
         """The admissible object nearest to x, with voxels whose light is hardly measured held at 0."""
-        return project(x, self.fidelity.support, *self.constraint.bounds)
+        return self.constraint.project(self.fidelity.hold(x))
 
     def flat(self) -> Tensor:
         """The flat object with the data's sum, the start of iterative methods unless another is given."""

@@ -122,7 +122,6 @@ class Fidelity(Functional):
         assert isinstance(gradient, torch.Tensor)
         return gradient
 
-    @cached_property
     def back_projected_weights(self) -> Tensor:
         """Hᵀw: how much of each object voxel's light is measured."""
         weights = torch.ones_like(self.y) if self.weights is None else self.weights
@@ -135,16 +134,21 @@ class Fidelity(Functional):
         A quotient by it leaves 0 at object voxels whose light is hardly measured. Without the floor, rounding noise is
         divided there, and single-precision Richardson-Lucy is NaN by iteration 20.
         """
-        back = self.back_projected_weights
-        return torch.where(back >= SENSITIVITY_FLOOR * back.max(), back, torch.inf)
+        return self._sensitivity()
 
     @cached_property
     def support(self) -> Tensor | None:
         """1 where the object is measured, 0 where it is held at 0; None where all of it is measured."""
-        seen = torch.isfinite(self.sensitivity)
+        seen = torch.isfinite(self._sensitivity_now())
         if seen.device.type != "meta" and bool(seen.all()):
             return None
         return seen.to(self.y.dtype)
+
+    def hold(self, x: Tensor) -> Tensor:
+        """x with 0 where the object is hardly measured. Keeps in memory neither sensitivity nor support that is not yet."""
+        if "support" in self.__dict__:
+            return x if self.support is None else x * self.support
+        return torch.where(torch.isfinite(self._sensitivity_now()), x, 0.0)
 
     @cached_property
     def mean_signal(self) -> Tensor:
@@ -153,8 +157,16 @@ class Fidelity(Functional):
         if self.weights is not None:
             signal = signal * self.weights
         total = total_of(signal)
-        measured = total_of(torch.where(torch.isfinite(self.sensitivity), self.back_projected_weights, 0.0))
-        return (total / measured).to(self.y.dtype)
+        sensitivity = self._sensitivity_now()
+        return (total / total_of(torch.where(torch.isfinite(sensitivity), sensitivity, 0.0))).to(self.y.dtype)
+
+    def _sensitivity(self) -> Tensor:
+        back = self.back_projected_weights()
+        return torch.where(back >= SENSITIVITY_FLOOR * back.max(), back, torch.inf)
+
+    def _sensitivity_now(self) -> Tensor:
+        """The sensitivity, without keeping it: a method needs it or the support in each step, seldom both."""
+        return self.__dict__["sensitivity"] if "sensitivity" in self.__dict__ else self._sensitivity()
 
 
 class Prior(Functional):

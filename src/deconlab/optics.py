@@ -82,10 +82,12 @@ def _refuse_modality(image: Image, channel: int, name: str, cls: type[PSFModel],
     found = said or image.channels[channel].optics.get("modality")
     if found is None or cls.modality is None or found == cls.modality:
         return
+    whom = "you" if said else "the file"
+    remedy = "." if said else f"; or --modality {cls.modality} if the file is wrong."
     raise ValueError(
-        f"{_capital(_channel(image, channel))} was acquired as {found!r} according to {'you' if said else 'the file'}, "
-        f"and {name} computes the PSF of a {cls.modality} microscope. Give a measured PSF with --psf, or a Gaussian of the right width "
-        f"with --psf-model gaussian" + ("." if said else f"; or --modality {cls.modality} if the file is wrong.")
+        f"{_capital(_channel(image, channel))} was acquired as {found!r} according to {whom}, and {name} computes the PSF of "
+        f"a {cls.modality} microscope. Give a measured PSF with --psf, or a Gaussian of the right width with --psf-model "
+        f"gaussian{remedy}"
     )
 
 

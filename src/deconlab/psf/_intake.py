@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _QUIET = 1e-4  # noise below this part of the peak needs no removal
-_SMALLEST = 5  # an axis shorter than this has no border to take the background from
+_SMALLEST = 16  # an axis shorter than this has no border: what lies there is the tail of a small kernel, not background
 
 
 def accept(data: Any, ndim: int | None) -> tuple[Array, list[str]]:
@@ -53,7 +53,10 @@ def accept(data: Any, ndim: int | None) -> tuple[Array, list[str]]:
             f"Intensities are wanted; was too much background removed?"
         )
     if values.size > 1 and values.min() == values.max():
-        raise ValueError(f"The PSF is {values.flat[0]:g} everywhere (shape {shape}): it has no peak.")
+        raise ValueError(
+            f"The PSF is {values.flat[0]:g} everywhere (shape {shape}): it has no peak. An even kernel is given as "
+            f"deconlab.psf.PSF(tensor)."
+        )
     return values, notes
 
 
@@ -80,7 +83,7 @@ def voxel_sizes(
 def without_background(values: Array, level: float | None) -> tuple[Array, list[str]]:
     """Data less their background, and how it was found.
 
-    Out of focus, light reaches the border; so the quarter of the planes whose corners are darkest tells the level.
+    Out of focus, light reaches the border; so the eighth of the planes whose corners are darkest tells the level.
     """
     if level is None:
         if min(values.shape[-2:]) < _SMALLEST:
@@ -152,7 +155,7 @@ def doubts(values: Array, sizes: tuple[float, ...] | None) -> list[str]:
     rim = np.ones(values.shape, dtype=bool)
     rim[(slice(None),) * (values.ndim - len(lateral)) + (slice(1, -1),) * len(lateral)] = False
     share = float(values[rim].sum() / values.sum())
-    if share > 0.05 and min(values.shape[-2:]) >= _SMALLEST:
+    if share > 0.05 and min(values.shape[-2:]) >= 5:  # of a smaller kernel most voxels are border
         found.append(f"{share:.0%} of the PSF's light lies on its lateral border: it is cut off, or has a background.")
     if values.ndim == 3 and sizes is not None:
         column = smooth[:, peak[1], peak[2]]
@@ -211,7 +214,7 @@ def resampling(count: int, centre: float, ratio: float, exchange_area: bool) -> 
 
 
 def _darkest(values: Array) -> Array:
-    """The corners, an eighth of the sides wide, of the quarter of the planes where they are darkest; a line's ends."""
+    """The corners, an eighth of the sides wide, of the eighth of the planes where they are darkest; a line's ends."""
     deep = [max(2, size // 8) for size in values.shape[-2:]]
     ends = [[slice(None, part), slice(-part, None)] for part in deep]
     if values.ndim == 1:
@@ -219,7 +222,7 @@ def _darkest(values: Array) -> Array:
     planes = values if values.ndim == 3 else values[None]
     corners = [np.concatenate([plane[y, x].ravel() for y in ends[0] for x in ends[1]]) for plane in planes]
     corners.sort(key=lambda corner: float(np.median(corner)))
-    return np.concatenate(corners[: math.ceil(len(corners) / 4)])
+    return np.concatenate(corners[: math.ceil(len(corners) / 8)])
 
 
 def _window_width(smooth: Array, start: tuple[Any, ...], axis: int) -> float:

@@ -42,7 +42,7 @@ def measured(
     otherwise, on the device of the data. ``voxel_um`` and ``image_voxel_um`` are the voxel sizes of the PSF and of the
     image; the PSF is resampled where both are known and differ. ``ndim`` is the number of axes of the image,
     ``image_shape`` its shape: what lies farther than that from the centre is cut. ``background`` is the level to remove
-    (default: the lowest plane's median in its corners). ``pixel_integration`` is for cameras: resampling then
+    (default: the median of the corners of the darkest planes). ``pixel_integration`` is for cameras: resampling then
     exchanges the area of the PSF's pixel for that of the image's.
 
     Of data that reach farther on one side of the centre than on the other, the farther part is cut. Raises TypeError or
@@ -82,16 +82,19 @@ def measured(
         if not lateral:
             plane_light = values.sum((1, 2))
     values = np.maximum(values, 0)
+    reached = float(values.sum()) * math.prod(ratios) / light
+    if reached < 0.9:
+        far = f"The PSF lies far from the middle of its data: of its light, {1 - reached:.0%} has no counterpart "
+        far += "beyond the centre and was cut. Give it as much room on every side."
+        warnings.warn(far, PSFWarning, stacklevel=2)
+        notes.append(far)
     values, first = _crop(values, image_shape)
 
     kept = float(values.sum()) * math.prod(ratios) / light
     planes = values if values.ndim == 3 else values[None]
     held = planes.reshape(len(planes), -1).sum(1) * math.prod(ratios[-2:]) / plane_light[first : first + len(planes)]
-    cut = f"Cropped to {' × '.join(map(str, values.shape))}, which holds {kept:.2%} of the light"
-    if kept < 0.9:
-        cut += ": the PSF lies far from the middle of its data; measure one with as much room on every side"
-        warnings.warn(f"{cut}.", PSFWarning, stacklevel=2)
-    notes += [cut, "Normalised to sum 1"]
+    notes.append(f"Cropped to {' × '.join(map(str, values.shape))}, which holds {kept:.2%} of the light")
+    notes.append("Normalised to sum 1")
     tensor = torch.from_numpy(np.ascontiguousarray(values / values.sum()))
     if not _is_double(data):
         tensor = tensor.float()

@@ -87,8 +87,8 @@ class PSFModel(ABC):
     def __post_init__(self) -> None:
         for parameter in schema.parameters(type(self)):
             value: Any = getattr(self, parameter.name)
-            numeric = parameter.kind is float and hasattr(value, "__float__") and not isinstance(value, bool)
-            if numeric and not hasattr(value, "requires_grad"):  # a tensor may be learned
+            is_number = hasattr(value, "__float__") and not isinstance(value, bool)
+            if parameter.kind is float and is_number and not hasattr(value, "requires_grad"):
                 object.__setattr__(self, parameter.name, float(value))  # np.float64(1.4) is no literal
         self._look_for_swapped_units()
         schema.check(self)

@@ -25,7 +25,7 @@ def of(image: Image, said: Sequence[Channel] = (), *, carried: bool = False) -> 
     silent = (Channel(),) * len(image.channels)
     record: dict[str, Any] = {
         "axes": image.axes,
-        "voxel_um": dict(image.voxel_um),
+        "voxel_um": {axis: [size, image.voxel_sources.get(axis, "file")] for axis, size in image.voxel_um.items()},
         "channels": [
             {
                 "name": channel.name,
@@ -47,7 +47,7 @@ def restored(image: Image, record: Mapping[str, Any], *, arrange: bool = True) -
     """``image``, as its format describes it, with all that the record adds; ``arrange`` the axes as they were, too."""
     data, axes = _arranged(image.data, image.axes, record.get("axes")) if arrange else (image.data, image.axes)
     history = record.get("history")
-    voxel_um = _voxel(image.voxel_um, record.get("voxel_um"))
+    voxel_um, sources = _voxel(image.voxel_um, record.get("voxel_um"))
     return Image(
         data,
         axes,
@@ -56,6 +56,7 @@ def restored(image: Image, record: Mapping[str, Any], *, arrange: bool = True) -
         str(record.get("source_xml", image.source_xml)),
         history if isinstance(history, dict) else {},
         image.notes,
+        sources,
     )
 
 
@@ -72,10 +73,15 @@ def _arranged(data: NDArray[Any], now: str, then: Any) -> tuple[NDArray[Any], st
     return data.transpose([now.index(axis) for axis in then]), then
 
 
-def _voxel(said: Mapping[str, float], kept: Any) -> dict[str, float]:
-    """The voxel size to the last digit, where the format rounds it."""
-    exact = kept if isinstance(kept, dict) else {}
-    return {a: exact[a] if abs(exact.get(a, 0.0) - size) <= 1e-6 * size else size for a, size in said.items()}
+def _voxel(said: Mapping[str, float], kept: Any) -> tuple[dict[str, float], dict[str, str]]:
+    """The voxel size to the last digit, where the format rounds it, and who said it."""
+    sizes, sources = dict(said), {}
+    for axis, (size, source) in (kept if isinstance(kept, dict) else {}).items():
+        if axis in said and abs(size - said[axis]) <= 1e-6 * size:
+            sizes[axis] = size
+            if source != "file":
+                sources[axis] = source
+    return sizes, sources
 
 
 def _channels(said: tuple[Channel, ...], kept: Any) -> tuple[Channel, ...]:

@@ -104,7 +104,8 @@ class Image:
 
     ``voxel_um`` holds the voxel sizes that are known, by axis, and ``voxel_sources`` where they came from, if not from the
     file. ``channels`` has one entry for each index of axis c, or one
-    where there is no such axis. ``source_xml`` is the file's own metadata, carried along. ``history`` is what deconlab did,
+    where there is no such axis. ``source_xml`` is the OME-XML and ``source_header`` the FITS header of the file, carried
+    along. ``history`` is what deconlab did,
     empty for an image that it has not made. ``notes`` is what a user should know of the reading.
 
     Raises ValueError for axes that do not fit, an empty image, colour samples, and numbers of channels that differ.
@@ -118,6 +119,7 @@ class Image:
     history: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     voxel_sources: Mapping[str, str] = field(default_factory=dict)
+    source_header: str = ""
 
     def __post_init__(self) -> None:
         if "s" in self.axes:

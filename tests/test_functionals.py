@@ -145,7 +145,9 @@ def test_least_squares_by_hand() -> None:
     assert float(term.value(x)) == 0.5 * (2 * 2**2 + 0.5 * 2**2)
     assert term.grad(x).tolist() == [4.0, -1.0]
     assert term.lipschitz == 2.0
-    assert term.expected_loss(x).tolist() == [3.0, 0.75]
+    assert term.expected_loss(x).tolist() == [1.5, 1.5]
+    masked = LeastSquares(Identity((2,)), y, 1.0, torch.tensor([2.0, 0.0]), noise_variance=3.0)
+    assert masked.expected_loss(x).tolist() == [1.5, 0.0]
 
 
 def test_poisson_is_half_of_scipys_deviance() -> None:

@@ -14,12 +14,14 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import lsq_linear, minimize, nnls
 
+from deconlab import fourier
 from deconlab.functionals import LaplacianPrior, LeastSquares, PoissonLikelihood, QuadraticPrior, Tikhonov, Zero
 from deconlab.methods import Method, refusals, registry
 from deconlab.operators import Blur, Identity, LinearOperator, blur
 from deconlab.problem import Box, Constraint, Free, NonNegative, Problem
 from deconlab.solve import iterate, solve
 from deconlab.stopping import MaxIterations
+from deconlab.testing._examples import example
 
 Array = NDArray[np.float64]
 
@@ -224,6 +226,30 @@ def test_accelerations_are_their_published_formulas(name: str, reference: Callab
     expected = reference(dense(H), y.flatten().numpy(), 2.0, start.flatten(), steps)
     found = run(name, poisson(H, y, 2.0), steps, x0=tensor(start))
     np.testing.assert_allclose(found.flatten(), expected, rtol=1e-9, atol=1e-9 * expected.max())
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "transforms"),
+    [
+        ("naive-inverse", {}, 4),
+        ("truncated-inverse", {}, 4),
+        ("tikhonov-inverse", {}, 4),
+        ("laplacian-regularised-inverse", {}, 4),
+        ("wiener", {"noise_to_signal": 0.1}, 4),
+        ("wiener", {}, 5),
+    ],
+)
+def test_filters_cost_the_transforms_they_state(
+    name: str, parameters: dict[str, Any], transforms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filter_ = method(name, **parameters)
+    problem = example(filter_)
+    calls = []
+    for call in ("rfftn", "irfftn"):
+        plain = getattr(fourier, call)
+        monkeypatch.setattr(fourier, call, lambda *a, plain=plain, **k: (calls.append(1), plain(*a, **k))[1])
+    solve(filter_, problem, stop=MaxIterations(1))
+    assert len(calls) == transforms
 
 
 # Minima

@@ -49,7 +49,7 @@ def command(image: Path | None, output: Path, overwrite: bool, **given: Any) -> 
     """
     import numpy as np
 
-    from deconlab import io, psf
+    from deconlab import io
     from deconlab.image import Image
     from deconlab.optics import DEFAULT_MODEL, extended_axes, models
     from deconlab.restore import with_voxel_um

@@ -78,9 +78,10 @@ class Fidelity(Functional):
 
     def _mask(self, weights: Tensor) -> None:
         """Check the weights, and put values that do no harm where they are 0."""
-        if not bool(torch.isfinite(weights).all()) or float(weights.min()) < 0:
+        lowest, highest = float(weights.detach().min()), float(weights.detach().max())
+        if not bool(torch.isfinite(weights).all()) or lowest < 0:
             raise ValueError("The weights must be finite and >= 0: 0 masks a voxel, 1 trusts it fully.")
-        if float(weights.max()) == 0:
+        if highest == 0:
             raise ValueError("The weights are 0 everywhere: no voxel is left to restore from. Check the mask.")
         for name in self.maps:
             value = getattr(self, name)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_origin
 
-from deconlab import schema
+from deconlab import functionals, schema
 from deconlab.functionals import Fidelity, Prior
 from deconlab.lazytorch import Tensor
 from deconlab.operators import LinearOperator
@@ -116,6 +116,14 @@ def claims(method: type[Method]) -> Claims:
                     bound.setdefault((origin, name), bound.get((cls, argument), argument))
     base = IterativeMethod if issubclass(method, IterativeMethod) else DirectMethod
     return Claims(*(bound[base, name] for name in getattr(base, "__parameters__", ())))
+
+
+def admissible_priors(method: type[Method]) -> dict[str, type[Prior]]:
+    """The priors of the registry that ``method`` can use, by name, its default first."""
+    default, claim = method.default_prior, claims(method).prior
+    found = {name: cls for name, cls in functionals.registry.all().items() if issubclass(cls, Prior)}
+    names = [default, *(name for name, cls in found.items() if issubclass(cls, claim) and name != default)]
+    return {name: found[name] for name in names}
 
 
 def refusals(method: Method | type[Method], problem: Problem[Any, Any]) -> list[str]:

@@ -56,14 +56,14 @@ class Job:
 
     def check(self) -> None:
         """Raise now for everything that can be known before the computation."""
-        if not self.source.exists():
-            raise FileNotFoundError(f"There is no file {self.source}.")
-        if self.output.resolve() == self.source.resolve():
-            raise ValueError(f"The output is the input, {self.source}: name another file with --output.")
         if self.resume and self.checkpoint is None:
             raise click.UsageError("--resume goes on from a checkpoint: name its file with --checkpoint.")
         if "psf" in self.settings:
             self._refuse_optics()
+        if not self.source.exists():
+            raise FileNotFoundError(f"There is no file {self.source}.")
+        if self.output.resolve() == self.source.resolve():
+            raise ValueError(f"The output is the input, {self.source}: name another file with --output.")
         io.check_writable(self.output, dtype=self.dtype, overwrite=self.overwrite)
         for path in (self.history, self.checkpoint):
             if path is not None:

@@ -99,6 +99,8 @@ def check_writable(
         raise FileExistsError(f"{path} exists already. Say --overwrite to replace it, or name another output.")
     if not path.parent.exists():
         raise FileNotFoundError(f"The folder {path.parent} does not exist; make it first.")
+    if not path.parent.is_dir():
+        raise NotADirectoryError(f"{path.parent} is not a folder; name another output.")
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"The folder {path.parent} is not writable; name another output.")
 

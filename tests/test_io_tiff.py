@@ -335,7 +335,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path, style: str
             refused += "truncated" in str(error)
         else:  # only what lies behind the numbers is missing
             assert np.array_equal(image.data, data)
-    assert refused >= 35
+    assert refused >= 30  # how many end within the numbers depends on how well they are packed
 
 
 def test_what_a_truncated_stack_holds_can_be_had_by_name(tmp_path: Path) -> None:

@@ -428,10 +428,38 @@ def test_a_cast_rounds_and_never_clips() -> None:
     data = np.array([0.0, 255.6])
     with pytest.raises(ValueError, match=r"range from 0 to 255\.6; uint8 holds 0 to 255\. Nothing is clipped"):
         io.cast(data, "uint8")
-    for bad in (-0.6, np.nan, np.inf):
-        with pytest.raises(ValueError, match="uint8 holds 0 to 255"):
-            io.cast(np.array([1.0, bad]), "uint8")
+    with pytest.raises(ValueError, match="uint8 holds 0 to 255"):
+        io.cast(np.array([1.0, -0.6]), "uint8")
     assert data.tolist() == [0.0, 255.6]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_whole_numbers_hold_no_nan_and_it_is_said_where(bad: float) -> None:
+    data = np.ones((2, 3))
+    data[1, 1:] = bad
+    with pytest.raises(
+        ValueError, match=r"2 of the values are NaN or infinite, the first at \(1, 1\); uint16 cannot hold"
+    ):
+        io.cast(data, "uint16")
+
+
+def test_a_cast_rounds_nothing_away() -> None:
+    dim = np.linspace(0.0005, 0.9995, 1000)  # a restored image normalised to 1: all of it would be 0 or 1
+    message = r"range from 0.0005 to 0.9995; as uint16 they would be rounded by 0\.29 \(rms\), where they vary by 0\.29"
+    with pytest.raises(ValueError, match=message + r".*Nothing is rounded away in silence: write --dtype float32"):
+        io.cast(dim, "uint16")
+    with pytest.raises(ValueError, match="rounded away"):
+        io.cast(np.full((2, 2), 0.3), "uint8")  # constant, and yet not the same constant
+    # a uniform spread of width w has the standard deviation w/√12, as the error of rounding has for w = 1: the limit is w = 10
+    assert io.cast(dim * 11, "uint8").max() == 11
+    with pytest.raises(ValueError, match="rounded away"):
+        io.cast(dim * 9, "uint8")
+
+
+def test_whole_numbers_are_never_too_coarse_for_whole_numbers() -> None:
+    labels = np.array([[0.0, 1.0], [1.0, 0.0]])
+    assert io.cast(labels, "uint8").tolist() == labels.tolist()
+    assert io.cast(np.full((2, 2), 3.0), "uint8").tolist() == [[3, 3], [3, 3]]
 
 
 def test_a_cast_of_integers_is_exact() -> None:

@@ -234,6 +234,22 @@ def test_what_tifffile_reads_from_our_hyperstack(tmp_path: Path) -> None:
         assert np.array_equal(file.asarray(), image.data.transpose(1, 0, 2, 3))
 
 
+def test_imagej_gets_a_hyperstack_whatever_the_order_of_axes(tmp_path: Path) -> None:
+    data = np.arange(2 * 3 * 4 * 5, dtype="f4").reshape(4, 5, 2, 3)
+    channels = (Channel("DAPI"), Channel("GFP"))
+    io.write(tmp_path / "a.tif", Image(data, "yxcz", {"y": 0.1, "x": 0.1, "z": 0.3}, channels))
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.is_imagej
+        assert file.series[0].axes == "ZCYX"
+        assert np.array_equal(file.asarray(), data.transpose(3, 2, 0, 1))
+        assert file.imagej_metadata is not None
+        assert (file.imagej_metadata["spacing"], file.imagej_metadata["unit"]) == (0.3, "um")
+        assert file.imagej_metadata["Labels"] == ["DAPI", "GFP"] * 3
+    back = io.read(tmp_path / "a.tif")
+    assert (back.axes, back.channels) == ("yxcz", channels)
+    assert np.array_equal(back.data, data)
+
+
 def test_another_program_that_edits_our_file_is_right(tmp_path: Path) -> None:
     image = Image(np.ones((4, 5, 6), "f4"), "zyx", VOXEL, history={"method": "wiener"})
     io.write(tmp_path / "a.tif", image)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,15 @@ ORDER = "tzcyx"
 
 
 def holds(image: Image) -> bool:
-    """Whether a hyperstack can hold the image: its dtype, the order of its axes, and its voxel size.
+    """Whether a hyperstack can hold the image: its dtype, its axes, and its voxel size.
 
-    ImageJ has one calibration for x and y; where only one of them is known, the other would read as 1 µm. Images one
-    voxel wide are written by tifffile as other shapes.
+    The axes may be in any order: the record brings it back. ImageJ has one calibration for x and y; where only one of them
+    is known, the other would read as 1 µm. Images one voxel wide are written by tifffile as other shapes.
     """
-    in_order = [axis for axis in ORDER if axis in image.axes] == list(image.axes) and image.axes.endswith("yx")
     known = set(image.voxel_um) & set("xyz")
     calibrated = not known or {"x", "y"} <= known
-    return image.data.dtype.name in DTYPES and in_order and calibrated and image.data.shape[-1] > 1
+    wide = {"x", "y"} <= set(image.axes) and image.data.shape[image.axes.index("x")] > 1
+    return image.data.dtype.name in DTYPES and wide and calibrated
 
 
 def image(
@@ -50,9 +51,12 @@ def image(
     return record.restored(read, _record(said.get("Info")), arrange=arrange)
 
 
-def compose(image: Image) -> tuple[dict[str, Any], tuple[float, float] | None]:
-    """The metadata and the resolution with which tifffile writes the image as a hyperstack."""
-    metadata: dict[str, Any] = {"axes": image.axes.upper(), "Info": json.dumps({record.KEY: record.of(image)})}
+def compose(image: Image) -> tuple[NDArray[Any], dict[str, Any], tuple[float, float] | None]:
+    """The data in ImageJ's order of axes, and the metadata and the resolution with which tifffile writes them."""
+    info = json.dumps({record.KEY: record.of(image)})
+    order = "".join(axis for axis in ORDER if axis in image.axes)
+    image = replace(image, data=image.data.transpose([image.axes.index(axis) for axis in order]), axes=order)
+    metadata: dict[str, Any] = {"axes": order.upper(), "Info": info}
     x, y, z = (image.voxel_um.get(axis) for axis in "xyz")
     if x and y:
         metadata["unit"] = "um"
@@ -60,7 +64,7 @@ def compose(image: Image) -> tuple[dict[str, Any], tuple[float, float] | None]:
             metadata["spacing"] = z
     if any(channel.name for channel in image.channels):
         metadata["Labels"] = _labels(image)
-    return metadata, (1 / x, 1 / y) if x and y else None
+    return image.data, metadata, (1 / x, 1 / y) if x and y else None
 
 
 def _record(info: Any) -> dict[str, Any]:

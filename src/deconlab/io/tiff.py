@@ -146,8 +146,8 @@ def _write_ome(path: Path, image: Image) -> None:
 def _write_imagej(path: Path, image: Image) -> None:
     import tifffile
 
-    metadata, resolution = imagej.compose(image)
-    tifffile.imwrite(path, image.data, imagej=True, metadata=metadata, resolution=resolution)
+    data, metadata, resolution = imagej.compose(image)
+    tifffile.imwrite(path, data, imagej=True, metadata=metadata, resolution=resolution)
 
 
 def _axes(raw: _Raw, given: str | None) -> tuple[str, tuple[str, ...]]:

@@ -95,6 +95,11 @@ class ChannelPSF:
                 psf_voxel_um=self.psf_voxel_um,
                 dtype=torch.float64 if double else torch.float32,
             )
+            if self.facts:  # the model's own line cannot say who said what
+                told = ", ".join(str(fact) for fact in self.facts[channel] if fact.source != "default")
+                assumed = made.notes[0].partition("; by default: ")[2]
+                line = f"PSF by {self.origin}: {told}" + (f"; by default: {assumed}" if assumed else "")
+                made = replace(made, notes=(line, *made.notes[1:]))
             self._kept = key, made
             self.notes[channel] = made.notes
         return self._kept[1]

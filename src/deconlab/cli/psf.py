@@ -35,7 +35,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
             fact="px; default: all that IMAGE can see, else required",
             help="Number of voxels.",
         ),
-        GroupedOption(["-o", "--output"], group="Output", type=FILE, fact="required", required=True, help="TIFF to write."),
+        GroupedOption(
+            ["-o", "--output"], group="Output", type=FILE, fact="required", required=True, help="TIFF to write."
+        ),
         GroupedOption(["--overwrite"], group="Output", is_flag=True, help="Replace the file if it exists."),
     ],
 )
@@ -71,7 +73,9 @@ def command(image: Path | None, output: Path, overwrite: bool, **given: Any) -> 
             click.echo(note, err=True)
     data = np.stack([found.data.numpy() for found in rendered])
     channels = told.channels if len(rendered) > 1 else ()
-    result = Image(data if channels else data[0], "c" * bool(channels) + axes, dict(zip(axes, voxel, strict=True)), channels)
+    result = Image(
+        data if channels else data[0], "c" * bool(channels) + axes, dict(zip(axes, voxel, strict=True)), channels
+    )
     io.write(output, result, overwrite=overwrite)
     click.echo(str(output))
 

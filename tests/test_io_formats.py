@@ -244,6 +244,20 @@ def test_without_astropy_the_line_to_install_it_is_said(tmp_path: Path, monkeypa
             act(tmp_path / "a.fits")
 
 
+def test_a_card_that_cannot_be_read_is_said_and_left_out(tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "a.fits", np.ones((6, 7)), fits.Header({"CDELT1": 0.1, "CUNIT1": "um", "OBJECT": "M 51"}))
+    raw = (tmp_path / "a.fits").read_bytes()
+    (tmp_path / "a.fits").write_bytes(
+        raw.replace(b"CDELT1  =                  0.1", b"CDELT1  =                  0.\x01", 1)
+    )
+    image = io.read(tmp_path / "a.fits")
+    assert "not used: the header's card CDELT1 cannot be read" in image.notes
+    assert image.voxel_um == {}
+    assert "M 51" in image.source_header
+    io.write(tmp_path / "b.fits", image)
+    assert fits.getheader(tmp_path / "b.fits")["OBJECT"] == "M 51"
+
+
 # NumPy
 
 
@@ -400,6 +414,34 @@ def test_a_text_of_our_name_by_someone_else(tmp_path: Path) -> None:
         text.add_text("deconlab", words)
         PIL.Image.new("L", (5, 4)).save(tmp_path / "a.png", pnginfo=text)
         assert io.read(tmp_path / "a.png").history == {}
+
+
+# Damage
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif", "a.fits", "a.npz", "a.npy", "a.png"])
+def test_fallen_bits_are_an_error_of_the_file_or_none(tmp_path: Path, name: str) -> None:
+    image = Image(np.arange(120.0).reshape(1, 10, 12), "zyx", {"x": 0.1, "y": 0.1}, described("zyx").channels)
+    io.write(tmp_path / name, image, dtype="uint8" if name.endswith("png") else "float32")
+    raw = (tmp_path / name).read_bytes()
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        damaged = bytearray(raw)
+        for at in rng.integers(0, len(raw), 3):
+            damaged[at] = rng.integers(0, 256)
+        (tmp_path / name).write_bytes(damaged)
+        try:
+            io.read(tmp_path / name)
+        except (ValueError, TypeError, MemoryError) as error:
+            assert str(error)  # noqa: PT017 (whether there is one depends on the bits)
+
+
+def test_a_damaged_record_is_said_and_not_used(tmp_path: Path) -> None:
+    for entry in ({"channels": [{"name": "a"}]}, {"channels": [{"optics": {"na": [1]}}]}, {"voxel_um": {"x": 3}}):
+        np.savez(tmp_path / "a.npz", data=np.ones((4, 5)), deconlab=np.array(json.dumps({"axes": "yx", **entry})))
+        image = io.read(tmp_path / "a.npz")
+        assert image.notes == ("deconlab's own record in the file is damaged and was not used",)
+        assert image.channels == (Channel(),)
 
 
 # The door

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy.optimize import lsq_linear, minimize, nnls
 
 from deconlab import fourier
-from deconlab.functionals import LaplacianPrior, LeastSquares, PoissonLikelihood, QuadraticPrior, Tikhonov, Zero
-from deconlab.methods import Method, refusals, registry
+from deconlab.functionals import LaplacianPrior, LeastSquares, PoissonLikelihood, Prior, QuadraticPrior, Tikhonov, Zero
+from deconlab.methods import IterativeMethod, Method, claims, refusals, registry
+from deconlab.methods._gradient import GradientMethod, GradientState
 from deconlab.operators import Blur, Identity, LinearOperator, blur
 from deconlab.problem import Box, Constraint, Free, NonNegative, Problem
 from deconlab.solve import iterate, solve
@@ -480,6 +481,30 @@ def test_masked_voxels_are_filled_from_their_surroundings() -> None:
     assert float(filled[8, 8]) == pytest.approx(50, rel=1e-3)
 
 
+def test_bright_objects_keep_their_intensity_under_inverse_variance_weights() -> None:
+    H = blur(tensor(gaussian(9, 1.5)), (24, 24), "open")
+    truth = np.ones(H.in_shape)
+    truth[11:21, 11:21] = 800
+    y = tensor(np.random.default_rng(0).poisson(H.forward(tensor(truth)).clamp(min=0)))
+    problem = Problem(LeastSquares(H, y, weights=1 / (y + 1)), Tikhonov(1e-5), NonNegative())
+    x = run("conjugate-tikhonov-miller", problem, 200)
+    assert x[14:18, 14:18].mean() == pytest.approx(800, rel=0.1)
+
+
+@pytest.mark.parametrize("edges", ["continue", "taper", "window"])
+def test_an_axis_that_is_not_blurred_has_no_edges(edges: str) -> None:
+    """One plane as a volume of one plane, and planes that are blurred one by one: as in two dimensions."""
+    planes, psf = 100 * skewed((3, 24, 24), 3) * 3 * 24**2, gaussian(9, 1.5)
+    flat = [run("wiener", Problem(LeastSquares(blur(tensor(psf), (24, 24)), tensor(y))), edges=edges, noise_to_signal=0.01)
+            for y in planes]  # fmt: skip
+    for volume, expected in ((planes[:1], np.stack(flat[:1])), (planes, np.stack(flat))):
+        if edges == "window" and len(volume) > 1:
+            continue  # it fades every axis, blurred or not
+        H = blur(tensor(psf[None]), volume.shape)
+        found = run("wiener", Problem(LeastSquares(H, tensor(volume))), edges=edges, noise_to_signal=0.01)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * expected.max())
+
+
 # Errors and refusals
 
 
@@ -550,6 +575,28 @@ def test_refusals_say_every_reason_in_a_sentence() -> None:
         assert refusals(wiener, Problem(LeastSquares(fine, y))) == []
     with pytest.raises(ValueError, match=r"Poisson.*NonNegative, not Free\."):
         run("richardson-lucy", Problem(squares))
+
+
+class Silent(IterativeMethod):  # type: ignore[type-arg]
+    """Does not say what it solves."""
+
+    def init(self, problem: Any, x0: Any = None) -> Any: ...
+
+    def step(self, problem: Any, state: Any) -> Any: ...
+
+
+class Open(GradientMethod):  # type: ignore[type-arg]
+    """Leaves the prior open."""
+
+
+def test_claims_are_what_the_type_parameters_say() -> None:
+    with pytest.raises(TypeError, match=r"Silent does not say what it solves: derive it from IterativeMethod\[State"):
+        claims(Silent)
+    assert claims(Open) == (GradientState, LeastSquares, Prior)
+    problem = Problem(LeastSquares(Identity((3,)), torch.ones(3)), Tikhonov())
+    assert refusals(Open, problem) == []
+    assert claims(registry.get("wiener")).prior is Zero
+    assert claims(registry.get("tikhonov-miller")) == (GradientState, LeastSquares, QuadraticPrior)
 
 
 def test_a_flat_start_needs_signal() -> None:

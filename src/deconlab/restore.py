@@ -120,6 +120,12 @@ def restore_volumes(
     """
     if voxel_um is not None:
         image = with_voxel_um(image, voxel_um)
+    if "deconvolution" in image.history:
+        warnings.warn(
+            "The image was restored by deconlab before: to restore it again amplifies noise and artefacts. Take the measured "
+            "image.",
+            stacklevel=2,
+        )
     volumes = list(split(image))
     masks = weights_by_volume(image, weights)
     look_through(image, volumes, masks)

@@ -33,6 +33,8 @@ class Job:
     source: Path
     output: Path
     settings: dict[str, Any]
+    axes: str | None = None
+    series: int = 0
     overwrite: bool = False
     dtype: str = "float32"
     weights: Path | None = None
@@ -62,7 +64,7 @@ class Job:
             raise click.UsageError("--resume goes on from a checkpoint: name its file with --checkpoint.")
         if "psf" in self.settings:
             self._refuse_optics()
-        io.check_writable(self.output, overwrite=self.overwrite)
+        io.check_writable(self.output, dtype=self.dtype, overwrite=self.overwrite)
         for path in (self.history, self.checkpoint):
             if path is not None:
                 check_beside(path, f"{path.stem}_[ct][0-9]*{path.suffix}", replace=self.overwrite or self.resume)
@@ -77,7 +79,8 @@ class Job:
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)
-        image = io.read(self.source)
+        image = io.read(self.source, axes=self.axes, series=self.series)
+        io.check_writable(self.output, image, dtype=self.dtype, overwrite=self.overwrite)
         for note in image.notes:
             log.info("%s: %s", self.source.name, note)
         log.info("%s: %s, %s", self.source, described(image), image.data.dtype)

@@ -165,3 +165,22 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def whole(name: str, at_least: int = 1) -> Declared:
+    """A whole number that is a command's own."""
+    return Declared(Parameter(name, int, None, "", at_least=at_least))
+
+
+def reading() -> list[click.Parameter]:
+    """The flags that say how a file is to be read: ``axes`` and ``series``."""
+    return [
+        GroupedOption(
+            ["--axes"], group="Input", metavar="LETTERS", fact="from the file",
+            help="Name of each dimension of the file, such as tczyx.",
+        ),
+        GroupedOption(
+            ["--series"], group="Input", type=whole("series", 0), metavar="N", fact=">= 0; default: 0",
+            help="Which of several images in the file.",
+        ),
+    ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deconlab.cli._command import DeconlabCommand
-from deconlab.cli.flags import GroupedOption
+from deconlab.cli.flags import GroupedOption, reading
 
 if TYPE_CHECKING:
     from deconlab.image import Image
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 @click.command(
     cls=DeconlabCommand,
     name="info",
-    params=[GroupedOption(["--json"], group="General", is_flag=True, help="Print it as JSON, for programs.")],
+    params=[
+        *reading(),
+        GroupedOption(["--json"], group="General", is_flag=True, help="Print it as JSON, for programs."),
+    ],
 )
 @click.argument("image", type=click.Path(path_type=Path))
-def command(image: Path, json: bool) -> None:
+def command(image: Path, json: bool, axes: str | None, series: int | None) -> None:
     """Tell what IMAGE says about itself, where each value is from, and what `deconlab run` would still ask for."""
     from deconlab import io
 
-    found = told(io.read(image))
+    found = told(io.read(image, axes=axes, series=series or 0))
     if json:
         import json as encoder
 

@@ -8,23 +8,18 @@ from typing import Any, get_args
 import click
 
 from deconlab.cli._generated import GeneratedCommand, run_flags
-from deconlab.cli.flags import Declared, GroupedOption, Numbers
+from deconlab.cli.flags import GroupedOption, Numbers, reading, whole
 from deconlab.operators.blur import Boundary
-from deconlab.schema import Parameter
 
 DTYPES = ("float32", "float64", "uint8", "uint16", "int16", "uint32", "int32")
 FILE = click.Path(dir_okay=False, path_type=Path)
-
-
-def whole(name: str) -> Declared:
-    """A whole number of at least 1."""
-    return Declared(Parameter(name, int, None, "", at_least=1))
 
 
 def fixed_options() -> list[click.Parameter]:
     """The flags that are not declared by a method, prior, camera, stop rule or PSF model."""
     um, px = Numbers(float, "Z Y X"), Numbers(int, "Z Y X")
     return [
+        *reading(),
         GroupedOption(
             ["--voxel-um"], group="Input", type=um, fact="µm; from the file, else required",
             help="Voxel size; two numbers (Y X) for a plane, one for a line.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +45,16 @@ def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
                     header = arrays[series].header.copy()
                     if arrays[series] is not file[0]:
                         header.extend(file[0].header, strip=True, unique=True)
+                    unreadable = _drop_unreadable(header, fits.VerifyError)
+                    text = header.tostring()
         except (MemoryError, PermissionError):
             raise
         except Exception as error:
             raise ValueError(
                 f"{path} cannot be read as FITS ({error}). Is it truncated, or not a FITS file at all?"
             ) from error
-        said = [str(warning.message) for warning in heard]
+        said = [str(warning.message).strip() for warning in heard]
+        said = [message for message in said if not message.startswith(("Note:", "Verification reported"))]
     if any("truncated" in message for message in said):
         raise ValueError(f"{path} is truncated: {next(message for message in said if 'truncated' in message)}")
     if not 0 <= series < count:
@@ -60,13 +65,19 @@ def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
     named = axes or record.axes(ours, data.ndim)
     found, notes = (named.lower(), ()) if named else _axes(header, data.shape)
     voxel_um, refused = _voxel(header, found)
-    _, camera_notes = camera(header.tostring())
+    _, camera_notes = camera(text)
     image = Image(
         data,
         found,
         voxel_um,
-        notes=(*notes, *(f"not used: {reason}" for reason in refused), *camera_notes, *dict.fromkeys(said)),
-        source_header=header.tostring(),
+        notes=(
+            *notes,
+            *(f"not used: {reason}" for reason in refused),
+            *camera_notes,
+            *unreadable,
+            *dict.fromkeys(said),
+        ),
+        source_header=text,
     )
     return record.restored(image, ours, arrange=axes is None, says_voxel=bool(voxel_um))
 
@@ -82,20 +93,10 @@ def check(name: str, dtype: str, image: Image | None = None) -> None:
 def write(path: Path, image: Image, name: str) -> None:
     """Write a FITS file: under the source's header where the sizes agree, else under a new one with the voxel size."""
     fits = _astropy()
-    header = fits.Header.fromstring(image.source_header)
-    sizes = [header.get(f"NAXIS{number + 1}") for number in range(image.data.ndim)]
-    carried = bool(image.source_header) and sizes == list(image.data.shape[::-1])
-    if not carried:
-        header = fits.Header()
-        for number, axis in enumerate(reversed(image.axes), start=1):
-            if axis in image.voxel_um:
-                header[f"CDELT{number}"], header[f"CUNIT{number}"] = image.voxel_um[axis], "um"
-    for keyword in [k for k in header if k.rstrip("0123456789") in OF_THE_ARRAY]:
-        del header[keyword]
-    text = json.dumps(record.of(image, carried_header=carried)).encode()
-    ours = fits.ImageHDU(np.frombuffer(text, np.uint8), name=EXTENSION)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)  # cards of the source that astropy mends
+    with _hushed():
+        header, carried = _header(fits, image)
+        text = json.dumps(record.of(image, carried_header=carried)).encode()
+        ours = fits.ImageHDU(np.frombuffer(text, np.uint8), name=EXTENSION)
         files = fits.HDUList([fits.PrimaryHDU(np.ascontiguousarray(image.data), header), ours])
         opened = gzip.open(path, "wb") if name.lower().endswith(".gz") else path.open("wb")  # noqa: SIM115 (closed below)
         with opened as file:
@@ -107,7 +108,8 @@ def camera(header: str) -> tuple[dict[str, float], tuple[str, ...]]:
 
     Keys: ``gain`` (ADU per electron, the inverse of the header's GAIN), ``read_noise`` (electrons), ``saturation`` (counts).
     """
-    cards = _astropy().Header.fromstring(header)
+    with _hushed():
+        cards = _astropy().Header.fromstring(header)
     found: dict[str, float] = {}
     notes = []
     for keyword, name in (("GAIN", "gain"), ("RDNOISE", "read_noise"), ("SATURATE", "saturation")):
@@ -134,6 +136,42 @@ def _astropy() -> Any:
     except ImportError as error:
         raise ImportError('FITS files need the package astropy: pip install "deconlab[astro]"') from error
     return fits
+
+
+def _header(fits: Any, image: Image) -> tuple[Any, bool]:
+    """The header to write under, and whether it is the source's."""
+    header = fits.Header.fromstring(image.source_header)
+    sizes = [header.get(f"NAXIS{number + 1}") for number in range(image.data.ndim)]
+    carried = bool(image.source_header) and sizes == list(image.data.shape[::-1])
+    if not carried:
+        header = fits.Header()
+        for number, axis in enumerate(reversed(image.axes), start=1):
+            if axis in image.voxel_um:
+                header[f"CDELT{number}"], header[f"CUNIT{number}"] = image.voxel_um[axis], "um"
+    for keyword in [k for k in header if k.rstrip("0123456789") in OF_THE_ARRAY]:
+        del header[keyword]
+    return header, carried
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Without astropy's warnings of odd cards in the source, which were said when it was read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _drop_unreadable(header: Any, error: type[Exception]) -> tuple[str, ...]:
+    """Take out the cards that astropy cannot parse, and say which."""
+    dropped = []
+    for card in list(header.cards):
+        try:
+            str(card.value)
+        except error:
+            dropped.append(card.keyword)
+    for keyword in dict.fromkeys(dropped):
+        header.remove(keyword, remove_all=True)
+    return tuple(f"not used: the header's card {keyword} cannot be read" for keyword in dict.fromkeys(dropped))
 
 
 def _axes(header: Any, shape: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,9 @@ def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
                 data = loaded[names[series]] if 0 <= series < len(names) else np.empty(0)
                 if record.KEY in loaded.files:
                     kept = json.loads(str(loaded[record.KEY]))
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (MemoryError, PermissionError):
+        raise
+    except Exception as error:  # NumPy's own, those of zip and of the tokenizer
         raise ValueError(
             f"{path} cannot be read as a NumPy file ({error}). Is it truncated, or not a file of numbers at all?"
         ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,13 @@ def restored(image: Image, record: Mapping[str, Any], *, arrange: bool = True, s
 
     ``says_voxel``: the format has a place for the voxel size, so that a record which differs is out of date.
     """
+    try:
+        return _restored(image, record, arrange, says_voxel)
+    except (AttributeError, KeyError, TypeError, ValueError):  # edited by hand, or bits that fell over
+        return replace(image, notes=(*image.notes, "deconlab's own record in the file is damaged and was not used"))
+
+
+def _restored(image: Image, record: Mapping[str, Any], arrange: bool, says_voxel: bool) -> Image:
     data, axes = _arranged(image.data, image.axes, record.get("axes")) if arrange else (image.data, image.axes)
     history = record.get("history")
     voxel_um, sources = _voxel(image.voxel_um, record.get("voxel_um"), says_voxel)

@@ -105,7 +105,10 @@ class Claims(NamedTuple):
 
 
 def claims(method: type[Method]) -> Claims:
-    """The state, data term and prior that a method class claims with its type parameters."""
+    """The state, data term and prior that a method class claims with its type parameters.
+
+    One that is left open claims what its bound is: any data term, any prior. Raises TypeError without parameters.
+    """
     bound: dict[Any, Any] = {}
     for cls in method.__mro__:
         for base in cls.__dict__.get("__orig_bases__", ()):
@@ -115,7 +118,15 @@ def claims(method: type[Method]) -> Claims:
                 for name, argument in zip(names, arguments, strict=True):
                     bound.setdefault((origin, name), bound.get((cls, argument), argument))
     base = IterativeMethod if issubclass(method, IterativeMethod) else DirectMethod
-    return Claims(*(bound[base, name] for name in getattr(base, "__parameters__", ())))
+    names = getattr(base, "__parameters__", ())
+    if not bound:
+        raise TypeError(
+            f"{method.__name__} does not say what it solves: derive it from {base.__name__}[State, data term, prior], each a "
+            f"class."
+        )
+    found: list[Any] = [bound[base, name] for name in names]
+    closed: list[Any] = [item.__bound__ if isinstance(item, TypeVar) else item for item in found]
+    return Claims(*closed)
 
 
 def admissible_priors(method: type[Method]) -> dict[str, type[Prior]]:

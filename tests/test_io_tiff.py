@@ -670,3 +670,21 @@ def test_reading_is_quiet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     assert caplog.records == []
     logging.getLogger("tifffile").error("heard again")
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1), (1, 1, 2)])
+def test_images_of_a_voxel_or_two(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    tifffile.imwrite(tmp_path / "one.tif", np.full(shape, 7, np.uint16))
+    image = io.read(tmp_path / "one.tif")
+    assert image.data.size == np.prod(shape)
+    assert set(image.axes) <= set("zyx")
+
+
+def test_the_order_of_axes_on_disk_is_kept(tmp_path: Path) -> None:
+    data = np.arange(4 * 3 * 2 * 5 * 6, dtype=np.uint16).reshape(4, 3, 2, 5, 6)
+    tifffile.imwrite(tmp_path / "in.ome.tif", data, metadata={"axes": "ZTCYX"})
+    image = io.read(tmp_path / "in.ome.tif")
+    io.write(tmp_path / "out.ome.tif", image, dtype="uint16")
+    with tifffile.TiffFile(tmp_path / "out.ome.tif") as file:
+        assert file.series[0].axes == "ZTCYX"
+        assert np.array_equal(file.series[0].asarray(), data)

@@ -146,7 +146,7 @@ def write(path: Path, image: Image, name: str) -> None:
 def _write_ome(path: Path, image: Image) -> None:
     import tifffile
 
-    order = [axis for axis in "tczyx" if axis in image.axes or axis in "yx"]
+    order = [*(axis for axis in image.axes if axis not in "yx"), "y", "x"]
     missing = [axis for axis in order if axis not in image.axes]
     now = [*missing, *image.axes]
     data = image.data[(np.newaxis,) * len(missing)].transpose([now.index(axis) for axis in order])
@@ -174,6 +174,8 @@ def _axes(raw: _Raw, given: str | None) -> tuple[str, tuple[str, ...]]:
     found, shape = raw.axes, raw.data.shape
     if "s" in found and "c" not in found and raw.imagej.get("channels") and raw.data.dtype != np.uint8:
         found = found.replace("s", "c")  # ImageJ stores deep composites like colour, but they are channels
+    if len(set(found)) < len(found) <= 3:  # a single voxel, whose axes tifffile names x, y and x again
+        found = "zyx"[-len(found) :]
     nameless = [axis for axis in found if axis not in "tczyxs"]
     if len(nameless) == 1 and "z" not in found:
         return found.replace(nameless[0], "z"), ("the file does not name its axes; its pages were taken for z",)

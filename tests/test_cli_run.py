@@ -182,6 +182,15 @@ def test_a_series_has_files_of_its_own_for_every_volume(tmp_path: Path) -> None:
     assert "exists already" in bad(tmp_path / "s.ome.tif", *again)
 
 
+def test_wavelengths_are_given_by_channel(tmp_path: Path) -> None:
+    io.write(tmp_path / "two.tif", Image(counts(2, 20, 21), "cyx"), dtype="uint16")
+    optics = ("--na", 0.8, "--immersion-index", 1, "--voxel-um", 0.14, 0.14, "--iterations", 2)
+    assert "--emission-nm 460,520" in bad(tmp_path / "two.tif", *optics, "--emission-nm", 520)
+    good(tmp_path / "two.tif", *optics, "--emission-nm", "460,520")
+    result = io.read(tmp_path / "two_deconvolved.ome.tif")
+    assert [channel.optics.get("emission_nm") for channel in result.channels] == [460, 520]
+
+
 def test_integers_are_written_if_they_hold_the_values_and_refused_with_the_result_saved(
     plane: Path, tmp_path: Path
 ) -> None:
@@ -298,6 +307,8 @@ def test_a_psf_that_is_none(plane: Path, psf: Any, message: str) -> None:
         (["--limit-extension", "3.5"], 2, "--limit-extension takes whole numbers"),
         (["--start", "nowhere"], 1, "--start is flat, measured, wiener or a file; there is no file nowhere"),
         (["--resume"], 2, "name its file with --checkpoint"),
+        (["--method", "wiener", "--snapshots", "2"], 2, "wiener has no iterations to watch: leave out --snapshots"),
+        (["--emission-nm", "460,520"], 1, "1 channel, and 2 emission wavelengths are given (460, 520 nm)"),
         (["--threads", "none"], 2, "--threads must be a whole number"),
         (["--psf-model", "airy"], 2, "Unknown PSF model 'airy'"),
         (["--dtype", "complex64"], 2, "'complex64' is not one of"),

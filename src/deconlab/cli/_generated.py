@@ -80,6 +80,7 @@ def method_flags(arguments: Sequence[str]) -> list[GroupedOption]:
 def psf_flags(arguments: Sequence[str]) -> list[GroupedOption]:
     """The flags of the PSF model. What optics say in a file is not asked for."""
     from deconlab import psf
+    from deconlab.optics import BY_CHANNEL
 
     name = peek(arguments, "--psf-model") or PSF_MODEL
     found = [
@@ -93,7 +94,10 @@ def psf_flags(arguments: Sequence[str]) -> list[GroupedOption]:
     ]
     for parameter in schema.parameters(psf.registry.get(name)):
         missing = "from the file, else required" if parameter.required else None
-        found.append(option(parameter, "PSF", when_missing=missing, bounded=False))
+        several = parameter.name in BY_CHANNEL
+        if several and missing:
+            missing += "; one for each channel"
+        found.append(option(parameter, "PSF", when_missing=missing, bounded=False, by_channel=several))
     return found
 
 

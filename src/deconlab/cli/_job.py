@@ -60,6 +60,7 @@ class Job:
             raise click.UsageError("--resume goes on from a checkpoint: name its file with --checkpoint.")
         if "psf" in self.settings:
             self._refuse_optics()
+        self._refuse_watching()
         if not self.source.exists():
             raise FileNotFoundError(f"There is no file {self.source}.")
         if self.output.resolve() == self.source.resolve():
@@ -135,6 +136,14 @@ class Job:
             raise click.UsageError(
                 f"{', '.join(given)} would compute a PSF, but --psf gives one: leave out one or the other."
             )
+
+    def _refuse_watching(self) -> None:
+        from deconlab import methods
+
+        name = self.settings.get("method", "richardson-lucy")
+        given = [f"--{flag}" for flag in ("history", "snapshots", "checkpoint") if getattr(self, flag) is not None]
+        if given and issubclass(methods.registry.get(name), methods.DirectMethod):
+            raise click.UsageError(f"{name} has no iterations to watch: leave out {', '.join(given)}.")
 
     def _compare(self, image: Image, restored: Restored, reference: NDArray[Any]) -> None:
         from deconlab.assess import metrics

@@ -153,6 +153,7 @@ def test_a_resumed_run_is_bit_equal_and_a_finished_one_stays_as_it_is(plane: Pat
     assert "h.csv exists already" in bad(plane, *psf, "-o", tmp_path / "rest.tif", *saved)
     for name in ("rest", "again"):
         text = good(plane, *psf, "--iterations", 9, "-o", tmp_path / f"{name}.tif", *saved, "--resume")
+        good(plane, *psf, "--iterations", 9, "-o", tmp_path / f"{name}.tif", *saved, "--resume")  # over its own output
         assert "going on from" in text
         assert np.array_equal(io.read(tmp_path / f"{name}.tif").data, io.read(tmp_path / "whole.tif").data)
         with (tmp_path / "h.csv").open() as file:
@@ -306,6 +307,7 @@ def test_a_psf_that_is_none(plane: Path, psf: Any, message: str) -> None:
         (["--limit-extension", "3", "3"], 1, "--limit-extension takes one number, or 3 for this image, not 2"),
         (["--limit-extension", "3.5"], 2, "--limit-extension takes whole numbers"),
         (["--start", "nowhere"], 1, "--start is flat, measured, wiener or a file; there is no file nowhere"),
+        (["--method", "wiener", "--iterations", "3"], 2, "wiener is computed in one step and does not iterate: leave"),
         (["--resume"], 2, "name its file with --checkpoint"),
         (["--method", "wiener", "--snapshots", "2"], 2, "wiener has no iterations to watch: leave out --snapshots"),
         (["--emission-nm", "460,520"], 1, "1 channel, and 2 emission wavelengths are given (460, 520 nm)"),

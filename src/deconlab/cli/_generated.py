@@ -25,7 +25,13 @@ class GeneratedCommand(DeconlabCommand):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         gathered = gather(args, NUMBER_LISTS)
         ctx.meta["deconlab.flags"] = self._flags(gathered, ctx)
-        return super().parse_args(ctx, gathered)
+        try:
+            return super().parse_args(ctx, list(gathered))  # which click uses up
+        except click.NoSuchOption as error:
+            reason = _elsewhere(error.option_name, gathered)
+            if reason is None:
+                raise
+            raise click.UsageError(reason, ctx) from None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*ctx.meta.get("deconlab.flags", ()), *super().get_params(ctx)]
@@ -38,6 +44,17 @@ class GeneratedCommand(DeconlabCommand):
                 return []
             raise click.UsageError(str(error), ctx) from None
         return found
+
+
+def _elsewhere(flag: str, arguments: Sequence[str]) -> str | None:
+    """Why a flag that others have is not one of the method named in ``arguments``; None if it is nobody's."""
+    from deconlab import api, methods
+
+    if not any(flag == p.flag for rule in api.STOP_RULES for p in schema.parameters(rule)):
+        return None
+    name = peek(arguments, "--method") or METHOD
+    direct = issubclass(methods.registry.get(name), methods.DirectMethod)
+    return f"{name} is computed in one step and does not iterate: leave {flag} out." if direct else None
 
 
 def method_flags(arguments: Sequence[str]) -> list[GroupedOption]:

@@ -21,12 +21,13 @@ else:
             self.__dict__[name] = value
             return value
 
+    class _OnlyForAnnotations(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            raise TypeError("deconlab.lazytorch.Tensor is for annotations; write isinstance(x, torch.Tensor).")
+
+    class Tensor(metaclass=_OnlyForAnnotations):
+        """``torch.Tensor`` in annotations, which are never evaluated."""
+
     torch = _LazyTorch()
-
-    def __getattr__(name: str) -> Any:
-        if name == "Tensor":
-            return torch.Tensor
-        raise AttributeError(name)
-
 
 __all__ = ["Tensor", "torch"]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import math
+import operator
 import sys
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
-from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from deconlab.units import Doc, Ge, Gt, Le, Lt, Unit
@@ -30,7 +30,7 @@ class Parameter:
     help: str
     unit: str = ""
     optional: bool = False
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # all that is allowed, or beside a number the words that may stand in its place
     length: int | None = None  # of a fixed-length tuple; kind is the kind of its elements
     above: float | None = None  # exclusive bounds
     below: float | None = None
@@ -61,20 +61,25 @@ class _Required:
 REQUIRED: Any = _Required()
 
 
-@cache
+_known: dict[type, tuple[Parameter, ...]] = {}
+
+
 def parameters(cls: type) -> tuple[Parameter, ...]:
     """The parameters that a dataclass declares, in their order: its fields whose annotation holds a ``Doc``."""
+    if cls in _known:
+        return _known[cls]
     if not dataclasses.is_dataclass(cls):
         raise TypeError(f"{cls!r} is not a dataclass; only dataclasses declare parameters.")
     owners = {name: owner for owner in reversed(cls.__mro__) for name in owner.__dict__.get("__annotations__", {})}
-    found = []
+    found: list[Parameter] = []
     for field in dataclasses.fields(cls):
         annotation = _evaluate(field.type, owners[field.name])
         metadata = getattr(annotation, "__metadata__", ())
         text = next((item.text for item in metadata if isinstance(item, Doc)), None)
         if text is not None and field.init:
             found.append(_read(field, annotation, text))
-    return tuple(found)
+    _known[cls] = tuple(found)
+    return _known[cls]
 
 
 def check(instance: Any) -> None:
@@ -104,7 +109,9 @@ def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
     if hasattr(value, "requires_grad"):
         return
     unit = f" {parameter.unit}" if parameter.unit else ""
-    if parameter.choices:
+    if parameter.kind is not str and isinstance(value, str) and value in parameter.choices:
+        return
+    if parameter.kind is str and parameter.choices:
         if value not in parameter.choices:
             raise ValueError(f"{where} must be one of {', '.join(parameter.choices)}, not {value!r}.")
         return
@@ -113,15 +120,16 @@ def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
         whole = not isinstance(value, float) or value == int(value) if numeric and math.isfinite(value) else False
         if isinstance(value, bool) or not numeric or (parameter.kind is int and math.isfinite(value) and not whole):
             kind = "a whole number" if parameter.kind is int else "a number"
-            raise TypeError(f"{where} must be {kind}, not {value!r}.")
+            words = "".join(f" or {word!r}" for word in parameter.choices)
+            raise TypeError(f"{where} must be {kind}{words}, not {value!r}.")
         rules = (
-            (parameter.above, lambda limit: value > limit),
-            (parameter.at_least, lambda limit: value >= limit),
-            (parameter.below, lambda limit: value < limit),
-            (parameter.at_most, lambda limit: value <= limit),
+            (parameter.above, operator.gt),
+            (parameter.at_least, operator.ge),
+            (parameter.below, operator.lt),
+            (parameter.at_most, operator.le),
         )
-        if math.isnan(value) or not all(limit is None or rule(limit) for limit, rule in rules):
-            raise ValueError(f"{where} must be {parameter.bounds or 'a number'}{unit}, not {value!r}.")
+        if not math.isfinite(value) or not all(limit is None or holds(value, limit) for limit, holds in rules):
+            raise ValueError(f"{where} must be {parameter.bounds or 'a finite number'}{unit}, not {value!r}.")
     elif not isinstance(value, parameter.kind):
         raise TypeError(f"{where} must be of type {parameter.kind.__name__}, not {value!r}.")
 
@@ -143,13 +151,16 @@ def _evaluate(annotation: Any, owner: type) -> Any:
 def _read(field: dataclasses.Field[Any], annotation: Any, text: str) -> Parameter:
     metadata = list(annotation.__metadata__)
     kind, optional = annotation.__origin__, False
+    choices: tuple[str, ...] = ()
     if get_origin(kind) in (typing.Union, types.UnionType):
         members = [member for member in get_args(kind) if member is not type(None)]
         optional = len(members) < len(get_args(kind))
+        words = [member for member in members if get_origin(member) is Literal]
+        members = [member for member in members if member not in words] or words
         if len(members) != 1:
-            raise TypeError(f"{field.name}: a parameter has one kind (and perhaps None), not {kind}.")
+            raise TypeError(f"{field.name}: a parameter has one kind (and perhaps words and None), not {kind}.")
+        choices = tuple(word for member in words for word in get_args(member))
         kind = members[0]
-    choices: tuple[str, ...] = ()
     length = None
     if get_origin(kind) is tuple:
         elements = get_args(kind)

@@ -1,0 +1,229 @@
+"""``simulate``: from a phantom, a PSF and a camera to data of known truth, without the inverse crime."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deconlab.formation.camera import Camera
+from deconlab.formation.exposure import bin_lateral, expected_electrons, expose
+from deconlab.formation.grid import Grid
+from deconlab.formation.phantom import Phantom
+
+
+class RendersPSF(Protocol):
+    """A PSF model: ``render`` gives an object whose ``data`` sums to 1 and is centred on voxel ``n // 2``."""
+
+    def render(self, shape: tuple[int, ...], voxel_um: tuple[float, ...]) -> Any: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """A simulated measurement and what is known about it.
+
+    Args:
+        truth: the object in photo-electrons per voxel of the measurement (quantum efficiency included), float32: what a
+            perfect restoration of ``data`` returns once the data are converted to electrons. Its sum differs from the
+            mean's, since light crosses the borders of the field.
+        psf: the PSF on the measurement's voxels, float32, sum 1, centred on ``n // 2``.
+        mean: the expected electrons of each pixel, blur, background and dark electrons included: float32.
+        data: the measurement in ADU, of the camera's dtype.
+        camera: the camera that took it.
+        voxel_um: size of a voxel.
+        photons: the largest expected signal of a pixel, in photons.
+        seed: repeats the simulation, bit for bit.
+    """
+
+    truth: NDArray[np.float32]
+    psf: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    data: NDArray[Any]
+    camera: Camera
+    voxel_um: tuple[float, ...]
+    photons: float
+    seed: int
+
+
+def simulate(
+    phantom: Phantom,
+    psf: RendersPSF | NDArray[Any],
+    *,
+    shape: Sequence[int],
+    voxel_um: Sequence[float],
+    camera: Camera | None = None,
+    photons: float = 200.0,
+    seed: int = 0,
+    oversampling: int | Sequence[int] = 2,
+    margin: int | Sequence[int] | None = None,
+) -> Simulation:
+    """Simulate a measurement of ``phantom`` through ``psf`` by ``camera``.
+
+    The phantom is drawn on voxels ``oversampling`` times finer and on a field ``margin`` voxels wider on each side,
+    blurred there, then cropped and summed into the measurement's voxels: pixels integrate light, and light from
+    outside the field reaches it. Restoring the data with the same program is thus not solving its own equation.
+    Along z, a plane is the mean over its voxel's height.
+
+    Args:
+        phantom: what is looked at.
+        psf: a PSF model, rendered on the fine voxels, or an array that is given on the fine voxels already
+            (centred on ``n // 2``; it is normalised to sum 1).
+        shape: of the data (z, y, x), (y, x) or (x,); after binning.
+        voxel_um: size of the data's voxels, after binning.
+        camera: None is an ideal photon counter (shot noise only).
+        photons: expected photons of the brightest pixel of the blurred image, background not counted.
+        seed: of scene, environment and noise. The pixel maps belong to the camera (``sensor_seed``).
+        oversampling: fine voxels per sensor pixel, one number or one per axis.
+        margin: voxels on each side from which light enters; default: half of an array PSF's extent, or a quarter of
+            the field for a PSF model. A PSF model is rendered over 2·margin + 1 voxels.
+
+    Raises:
+        ValueError: photons ≤ 0; a field without light; a bit depth that the brightest pixel exceeds; a phantom
+            outside the field.
+
+    Cost: one FFT pair over the fine, larger grid; about 12 bytes per fine voxel.
+    """
+    camera = Camera() if camera is None else camera
+    if not (math.isfinite(photons) and photons > 0):
+        raise ValueError(f"photons must be a finite number > 0 (of the brightest pixel), not {photons!r}.")
+    grid, delivered = _grids(psf, shape, voxel_um, camera, oversampling, margin)
+    scene, _, noise = np.random.SeedSequence(seed).spawn(3)
+    light = phantom.render(grid, int(scene.generate_state(1)[0]))
+    fine_psf, psf_data = _render_psf(psf, grid, delivered)
+    half = [n // 2 for n in fine_psf.shape]
+    blurred = convolve(
+        light, fine_psf, [max(0, h - m * s) for h, m, s in zip(half, grid.margin, grid.oversampling, strict=True)]
+    )
+    image = np.maximum(grid.measure(blurred), 0)  # FFT rounding may leave −1e-7 of the maximum
+    peak = float(bin_lateral(image, camera.binning).max())
+    if peak <= 1e-7 * float(light.max(initial=0)) or peak == 0:
+        raise ValueError(
+            f"No light of {type(phantom).__name__} reaches the field of view of {tuple(grid.field_um)} µm with seed "
+            f"{seed}. Raise the phantom's count, or take another seed."
+        )
+    scale = photons / peak
+    _check_range(camera, photons)
+    image *= scale
+    truth = bin_lateral(grid.measure(light), camera.binning) * (scale * camera.quantum_efficiency)
+    mean = bin_lateral(expected_electrons(image, camera), camera.binning)
+    return Simulation(
+        truth=truth.astype(np.float32),
+        psf=psf_data,
+        mean=mean.astype(np.float32),
+        data=expose(image, camera, np.random.default_rng(noise)),
+        camera=camera,
+        voxel_um=delivered.voxel_um,
+        photons=float(photons),
+        seed=seed,
+    )
+
+
+def convolve(image: NDArray[Any], psf: NDArray[Any], pad: Sequence[int]) -> NDArray[np.float32]:
+    """The linear convolution with a PSF centred on ``n // 2``, of the image's shape.
+
+    ``pad`` zeros are appended per axis: with half of the PSF's extent all of the result is exact; with less, only that
+    far from the border is spoilt by light that wraps around.
+    """
+    from scipy import fft
+
+    size = [fft.next_fast_len(max(n + p, k), real=True) for n, p, k in zip(image.shape, pad, psf.shape, strict=True)]
+    kernel = np.zeros(size, np.float32)
+    kernel[tuple(slice(n) for n in psf.shape)] = psf
+    kernel = np.roll(kernel, [-(n // 2) for n in psf.shape], range(psf.ndim))
+    product = fft.rfftn(kernel)
+    del kernel
+    product *= fft.rfftn(np.asarray(image, np.float32), size)
+    full = fft.irfftn(product, size, overwrite_x=True)
+    return np.ascontiguousarray(full[tuple(slice(n) for n in image.shape)], np.float32)
+
+
+def _grids(
+    psf: RendersPSF | NDArray[Any],
+    shape: Sequence[int],
+    voxel_um: Sequence[float],
+    camera: Camera,
+    oversampling: int | Sequence[int],
+    margin: int | Sequence[int] | None,
+) -> tuple[Grid, Grid]:
+    """The fine grid in terms of sensor pixels, and the grid of the delivered data."""
+    delivered = Grid(tuple(shape), tuple(voxel_um))
+    ndim = delivered.ndim
+    bins = [camera.binning if axis >= ndim - 2 else 1 for axis in range(ndim)]
+    parts = (oversampling,) * ndim if isinstance(oversampling, int) else tuple(oversampling)
+    if margin is None and not hasattr(psf, "render"):
+        around = tuple(-(-(n // 2) // s) for n, s in zip(np.shape(psf), parts, strict=True))
+    elif margin is None:
+        around = tuple(-(-n * b // 4) for n, b in zip(delivered.shape, bins, strict=True))
+    else:
+        given = (margin,) * ndim if isinstance(margin, int) else tuple(margin)
+        around = tuple(m * b for m, b in zip(given, bins, strict=True))
+    return Grid(
+        tuple(n * b for n, b in zip(delivered.shape, bins, strict=True)),
+        tuple(v / b for v, b in zip(delivered.voxel_um, bins, strict=True)),
+        parts,
+        around,
+    ), delivered
+
+
+def _render_psf(psf: Any, grid: Grid, delivered: Grid) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The PSF on the fine voxels, and on the data's."""
+    if hasattr(psf, "render"):
+        fine = psf.render(
+            tuple(2 * m * s + 1 for m, s in zip(grid.margin, grid.oversampling, strict=True)), grid.fine_voxel_um
+        )
+        reach = [m * v / w for m, v, w in zip(grid.margin, grid.voxel_um, delivered.voxel_um, strict=True)]
+        coarse = psf.render(tuple(2 * math.ceil(r - 1e-9) + 1 for r in reach), delivered.voxel_um)
+        return _normalised(fine.data, grid), _normalised(coarse.data, grid)
+    fine_data = _normalised(psf, grid)
+    factors = [round(w / v) for w, v in zip(delivered.voxel_um, grid.fine_voxel_um, strict=True)]
+    return fine_data, integrate(fine_data, factors)
+
+
+def _normalised(psf: Any, grid: Grid) -> NDArray[np.float32]:
+    array = np.asarray(psf.detach().cpu() if hasattr(psf, "detach") else psf, np.float64)
+    if array.ndim != grid.ndim:
+        raise ValueError(
+            f"The PSF has {array.ndim} axes (shape {array.shape}), the data {grid.ndim}. Give one of equal kind."
+        )
+    total = float(array.sum())
+    if not (math.isfinite(total) and total > 0):
+        raise ValueError(f"The PSF sums to {total:g}; it must be finite and have a sum > 0.")
+    return (array / total).astype(np.float32)
+
+
+def integrate(psf: NDArray[Any], factors: Sequence[int]) -> NDArray[np.float32]:
+    """A fine PSF as larger pixels see it: integrated over ``factors`` fine voxels around each n-th one from the centre.
+
+    Where a factor is even, the two end voxels count by half, so that the centre stays on a voxel.
+    """
+    out = np.asarray(psf, np.float64)
+    for axis, factor in enumerate(factors):
+        n = out.shape[axis]
+        weights = np.ones(factor) if factor % 2 else np.r_[0.5, np.ones(factor - 1), 0.5]
+        reach = -(-(n // 2 + factor) // factor)
+        first = n // 2 - reach * factor - len(weights) // 2
+        index = first + factor * np.arange(2 * reach + 1)[:, None] + np.arange(len(weights))
+        valid = (index >= 0) & (index < n)
+        taken = np.take(out, np.where(valid, index, 0), axis=axis)
+        taken = np.moveaxis(taken, (axis, axis + 1), (-2, -1)) * np.where(valid, weights, 0.0)
+        out = np.moveaxis(taken.sum(axis=-1), -1, axis)
+    return np.asarray(out / out.sum(), np.float32)
+
+
+def _check_range(camera: Camera, photons: float) -> None:
+    if camera.top is None:
+        return
+    electrons = camera.quantum_efficiency * (photons + camera.background + camera.autofluorescence)
+    electrons = min(electrons, camera.full_well or math.inf)
+    codes = camera.offset + camera.gain * camera.em_gain * electrons
+    if codes > camera.top:
+        raise ValueError(
+            f"{photons:g} photons are {codes:.0f} ADU (gain {camera.gain * camera.em_gain:g} ADU/e⁻, "
+            f"offset {camera.offset:g}), "
+            f"but {camera.bit_depth} bits end at {camera.top}. Lower photons or gain, or raise bit_depth. "
+            "To study saturation, set full_well."
+        )

@@ -1,0 +1,29 @@
+"""The multiplicative Richardson-Lucy correction, which its accelerations take from another point."""
+
+from __future__ import annotations
+
+from deconlab.functionals import PoissonLikelihood, Zero
+from deconlab.lazytorch import Tensor, torch
+from deconlab.operators import Pointwise
+from deconlab.problem import Problem
+
+
+def correct(problem: Problem[PoissonLikelihood, Zero], point: Tensor) -> tuple[Tensor, Tensor | None]:
+    """point · Hᵀ(w·y/(H point + b)) / Hᵀw, and the objective at ``point``."""
+    fidelity = problem.fidelity
+    update = Pointwise(corrected, point, fidelity.sensitivity)
+    x, value = problem.H.sandwich(point, fidelity.ratio, update, fidelity.loss)
+    assert isinstance(x, torch.Tensor)
+    return x, value
+
+
+def corrected(correction: Tensor, point: Tensor, sensitivity: Tensor) -> Tensor:
+    """point · correction / sensitivity; rounding below 0 in the back projection counts as 0."""
+    if torch.is_grad_enabled():
+        return point * correction.clamp(min=0) / sensitivity
+    return correction.clamp_(min=0).mul_(point).div_(sensitivity)
+
+
+def ahead(x: Tensor, previous: Tensor, momentum: Tensor | float) -> Tensor:
+    """max(x + momentum (x − previous), 0)."""
+    return (x + momentum * (x - previous)).clamp(min=0)

@@ -1,0 +1,33 @@
+"""Linear maps with their adjoints."""
+
+from deconlab.operators.blur import Blur, blur
+from deconlab.operators.convolution import Convolution
+from deconlab.operators.crop import Crop
+from deconlab.operators.differences import Gradient, Laplacian
+from deconlab.operators.linear_operator import (
+    Circulant,
+    Composition,
+    Identity,
+    LinearOperator,
+    Pointwise,
+    Selection,
+    Transposed,
+)
+from deconlab.operators.reflect import Reflect
+
+__all__ = [
+    "Blur",
+    "Circulant",
+    "Composition",
+    "Convolution",
+    "Crop",
+    "Gradient",
+    "Identity",
+    "Laplacian",
+    "LinearOperator",
+    "Pointwise",
+    "Reflect",
+    "Selection",
+    "Transposed",
+    "blur",
+]

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconlab.formation.camera import Camera
-from deconlab.formation.exposure import bin_lateral, expected_electrons, expose
+from deconlab.formation.environment import illuminate, move, scatter_with_depth
+from deconlab.formation.exposure import bin_lateral, expected_electrons, expose, pixels_per_bin
 from deconlab.formation.grid import Grid
 from deconlab.formation.phantom import Phantom
 
@@ -91,30 +92,31 @@ def simulate(
     if not (math.isfinite(photons) and photons > 0):
         raise ValueError(f"photons must be a finite number > 0 (of the brightest pixel), not {photons!r}.")
     grid, delivered = _grids(psf, shape, voxel_um, camera, oversampling, margin)
-    scene, _, noise = np.random.SeedSequence(seed).spawn(3)
-    light = phantom.render(grid, int(scene.generate_state(1)[0]))
+    scene, environment, noise = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3))
+    light = phantom.render(grid, int(scene.integers(2**63)))
     fine_psf, psf_data = _render_psf(psf, grid, delivered)
-    half = [n // 2 for n in fine_psf.shape]
-    blurred = convolve(
-        light, fine_psf, [max(0, h - m * s) for h, m, s in zip(half, grid.margin, grid.oversampling, strict=True)]
-    )
-    image = np.maximum(grid.measure(blurred), 0)  # FFT rounding may leave −1e-7 of the maximum
-    peak = float(bin_lateral(image, camera.binning).max())
-    if peak <= 1e-7 * float(light.max(initial=0)) or peak == 0:
+    reach = zip(fine_psf.shape, grid.margin, grid.oversampling, strict=True)
+    blurred = convolve(scatter_with_depth(light, grid, camera), fine_psf, [max(0, n // 2 - m * s) for n, m, s in reach])
+    np.maximum(blurred, 0, out=blurred)  # FFT rounding leaves −1e-7 of the maximum
+    peak = float(bin_lateral(grid.measure(blurred), camera.binning).max())
+    if not peak > 1e-6 * float(blurred.max()):
         raise ValueError(
-            f"No light of {type(phantom).__name__} reaches the field of view of {tuple(grid.field_um)} µm with seed "
-            f"{seed}. Raise the phantom's count, or take another seed."
+            f"No light of {type(phantom).__name__} reaches the field of view of {tuple(grid.field_um.tolist())} µm "
+            f"with seed {seed}. Raise the phantom's count, or take another seed."
         )
     scale = photons / peak
-    _check_range(camera, photons)
-    image *= scale
+    area = pixels_per_bin(camera, grid.ndim)
+    moved = scale * grid.measure(move(blurred, grid, camera, environment))
+    on_chip = camera.binning_place == "chip"
+    _check_range(camera, photons if on_chip else float(moved.max()), 1.0 if on_chip else 1 / area)
+    image = illuminate(moved + camera.autofluorescence / area, camera, environment)
     truth = bin_lateral(grid.measure(light), camera.binning) * (scale * camera.quantum_efficiency)
     mean = bin_lateral(expected_electrons(image, camera), camera.binning)
     return Simulation(
         truth=truth.astype(np.float32),
         psf=psf_data,
         mean=mean.astype(np.float32),
-        data=expose(image, camera, np.random.default_rng(noise)),
+        data=expose(image, camera, noise),
         camera=camera,
         voxel_um=delivered.voxel_um,
         photons=float(photons),
@@ -214,16 +216,17 @@ def integrate(psf: NDArray[Any], factors: Sequence[int]) -> NDArray[np.float32]:
     return np.asarray(out / out.sum(), np.float32)
 
 
-def _check_range(camera: Camera, photons: float) -> None:
+def _check_range(camera: Camera, photons: float, share: float) -> None:
+    """``photons``: of the brightest pixel that is read out; ``share``: the part of a delivered pixel that it is."""
     if camera.top is None:
         return
-    electrons = camera.quantum_efficiency * (photons + camera.background + camera.autofluorescence)
+    electrons = camera.quantum_efficiency * (photons + share * (camera.background + camera.autofluorescence))
     electrons = min(electrons, camera.full_well or math.inf)
-    codes = camera.offset + camera.gain * camera.em_gain * electrons
+    multiplied = camera.gain * camera.em_gain
+    codes = camera.offset + multiplied * electrons
     if codes > camera.top:
         raise ValueError(
-            f"{photons:g} photons are {codes:.0f} ADU (gain {camera.gain * camera.em_gain:g} ADU/e⁻, "
-            f"offset {camera.offset:g}), "
+            f"{photons:g} photons are {codes:.0f} ADU (gain {multiplied:g} ADU/e⁻, offset {camera.offset:g}), "
             f"but {camera.bit_depth} bits end at {camera.top}. Lower photons or gain, or raise bit_depth. "
             "To study saturation, set full_well."
         )

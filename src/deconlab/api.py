@@ -231,7 +231,12 @@ def start_image(start: Any, problem: Problem[Any, Any], H: Blur, counts: Counts)
 def _array(image: Any) -> tuple[Any, tuple[float, ...] | None, tuple[str, ...]]:
     if hasattr(image, "replace_data"):  # an Image, without importing what reads files
         volume: Image = image
-        return volume.data, volume.spatial_voxel_um, ()
+        if volume.axes != volume.spatial_axes:
+            raise ValueError(
+                f"The Image has the axes {volume.axes!r}; deconvolve takes one volume with axes {volume.spatial_axes!r} in "
+                f"this order. `deconlab.restore` goes through channels and times; image.volume({{'c': 0}}) picks one."
+            )
+        return volume.data, volume.spatial_voxel_um, volume.notes
     return image, None, ()
 
 
@@ -272,11 +277,13 @@ def _fidelity(
     counts: Counts,
 ) -> Fidelity:
     data = H.data(y, background)
-    weights = None if weights is None else H.weights(weights)
+    mask, weights = weights, None if weights is None else H.weights(weights)
     if issubclass(cls, PoissonLikelihood):
         return cls(H, data, background, weights, read_variance=counts.read_noise**2)
     if issubclass(cls, LeastSquares):
-        signal = float(y.mean()) if weights is None else float((y * weights).sum() / weights.sum())
+        # Over the image, not the darkness around it; and what is masked may be NaN, which times 0 is NaN still.
+        seen = y if mask is None else y[mask > 0]
+        signal = float(seen.mean()) if seen.numel() else 0.0
         return cls(H, data, background, weights, noise_variance=max(signal, 0.0) + counts.read_noise**2)
     return cls(H, data, background, weights)
 

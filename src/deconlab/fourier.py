@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from deconlab.lazytorch import Tensor, torch
 
@@ -73,7 +74,7 @@ def filter(x: Tensor, symbol: Tensor, shape: Sequence[int], *, conjugate: bool =
     """F⁻¹(symbol · F x): a circulant operator, or with ``conjugate`` its adjoint."""
     spectrum = rfftn(x, len(shape))
     factor = symbol.conj() if conjugate else symbol
-    if _differentiated(x, symbol):
+    if differentiated(x, symbol):
         return irfftn(spectrum * factor, shape)
     # In place where nobody looks back: a fresh complex buffer costs page faults.
     spectrum = spectrum.mul_(factor) if spectrum.dtype == torch.result_type(spectrum, factor) else spectrum * factor
@@ -128,10 +129,11 @@ def _smooth(n: int) -> bool:
     return n == 1
 
 
-def _differentiated(*tensors: Tensor) -> bool:
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+def differentiated(*tensors: Any) -> bool:
+    """Whether autograd records what is done with one of these, so that nothing may be done in place."""
+    return torch.is_grad_enabled() and any(getattr(tensor, "requires_grad", False) for tensor in tensors)
 
 
 def _scipy_serves(x: Tensor) -> bool:
     real = x.real.dtype if x.is_complex() else x.dtype
-    return x.device.type == "cpu" and real in (torch.float32, torch.float64) and not _differentiated(x)
+    return x.device.type == "cpu" and real in (torch.float32, torch.float64) and not differentiated(x)

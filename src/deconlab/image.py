@@ -121,7 +121,8 @@ class Image:
         if "s" in self.axes:
             raise ValueError(
                 f"The image holds colour samples (axes {self.axes!r}), as a camera photograph or a rendered figure does. "
-                f"Deconvolution needs the channels as they were measured; split them, or convert to one channel."
+                f"Deconvolution needs the channels as they were measured: split them, or convert to one channel. If they are "
+                f"no colours, name the axes of the data of shape {self.data.shape} for what they are (--axes)."
             )
         if len(self.axes) != self.data.ndim or len(set(self.axes)) != len(self.axes) or set(self.axes) - set(AXES):
             raise ValueError(

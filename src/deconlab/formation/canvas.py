@@ -93,9 +93,15 @@ class Canvas:
         if diameter_um >= _RESOLVED * self.voxel.max():
             radius = diameter_um / 2
             self.solid(centre, radius, lambda x, voxel: covered(lambda p: distance(p) - radius, x, voxel), total)
-        else:
-            cloud = _ball_points(self.grid.ndim) * (diameter_um / 2) if diameter_um > 0 else np.zeros((1, len(centre)))
-            self.points(centre + cloud, total / len(cloud))
+            return
+        reach = diameter_um / 2 + self.voxel
+        if np.any(centre < self.grid.origin_um - reach) or np.any(centre > self.grid.end_um + reach):
+            return
+        pairs = int(np.clip(200 * (diameter_um / self.voxel.min()) ** 3, 1000, _BALL_POINTS // 2))
+        cloud = (
+            _ball_points(self.grid.ndim, pairs) * (diameter_um / 2) if diameter_um > 0 else np.zeros((1, len(centre)))
+        )
+        self.points(centre + cloud, total / len(cloud))
 
     def shell(self, centre_um: ArrayLike, diameter_um: float, thickness_um: float, total: float) -> None:
         """Add a hollow ball of outer ``diameter_um`` whose wall is ``thickness_um`` thick, even far below a voxel."""
@@ -145,12 +151,12 @@ def overlap(x: Floats, half: float, voxel: float) -> Floats:
 
 
 @cache
-def _ball_points(ndim: int) -> Floats:
-    """Evenly spread points of the unit ball, of mean zero: the R-sequence (Roberts 2018) as radius and angles."""
+def _ball_points(ndim: int, pairs: int) -> Floats:
+    """Evenly spread pairs of opposite points of the unit ball: the R-sequence (Roberts 2018) as radius and angles."""
     generator = 1.0
     for _ in range(64):  # the root of g^(d+1) = g + 1
         generator = (1 + generator) ** (1 / (ndim + 1))
-    u = (0.5 + np.outer(np.arange(1, _BALL_POINTS // 2 + 1), generator ** -np.arange(1.0, ndim + 1))) % 1.0
+    u = (0.5 + np.outer(np.arange(1, pairs + 1), generator ** -np.arange(1.0, ndim + 1))) % 1.0
     if ndim == 1:
         points = 2 * u - 1
     elif ndim == 2:

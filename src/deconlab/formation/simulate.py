@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from deconlab import fourier
 from deconlab.formation.camera import Camera
 from deconlab.formation.environment import illuminate, move, scatter_with_depth
 from deconlab.formation.exposure import bin_lateral, expected_electrons, expose, pixels_per_bin
@@ -80,7 +81,7 @@ def simulate(
         seed: of scene, environment and noise. The pixel maps belong to the camera (``sensor_seed``).
         oversampling: fine voxels per sensor pixel, one number or one per axis.
         margin: voxels on each side from which light enters; default: half of an array PSF's extent, or a quarter of
-            the field for a PSF model. A PSF model is rendered over 2·margin + 1 voxels.
+            the field (half of its depth) for a PSF model. A PSF model is rendered over 2·margin + 1 voxels.
 
     Raises:
         ValueError: photons ≤ 0; a field without light; a bit depth that the brightest pixel exceeds; a phantom
@@ -130,17 +131,16 @@ def convolve(image: NDArray[Any], psf: NDArray[Any], pad: Sequence[int]) -> NDAr
     ``pad`` zeros are appended per axis: with half of the PSF's extent all of the result is exact; with less, only that
     far from the border is spoilt by light that wraps around.
     """
-    from scipy import fft
+    from deconlab.lazytorch import torch
+    from deconlab.operators import Convolution, Crop
 
-    size = [fft.next_fast_len(max(n + p, k), real=True) for n, p, k in zip(image.shape, pad, psf.shape, strict=True)]
-    kernel = np.zeros(size, np.float32)
-    kernel[tuple(slice(n) for n in psf.shape)] = psf
-    kernel = np.roll(kernel, [-(n // 2) for n in psf.shape], range(psf.ndim))
-    product = fft.rfftn(kernel)
-    del kernel
-    product *= fft.rfftn(np.asarray(image, np.float32), size)
-    full = fft.irfftn(product, size, overwrite_x=True)
-    return np.ascontiguousarray(full[tuple(slice(n) for n in image.shape)], np.float32)
+    size = fourier.good_shape([max(n + p, k) for n, p, k in zip(image.shape, pad, psf.shape, strict=True)])
+    place = Crop(size, image.shape, (0,) * image.ndim)
+    with torch.no_grad():
+        blurred = Convolution(torch.from_numpy(np.asarray(psf, np.float32)), size).forward(
+            place.adjoint(torch.from_numpy(np.asarray(image, np.float32)))
+        )
+        return np.ascontiguousarray(place.forward(blurred).numpy())
 
 
 def _grids(
@@ -152,23 +152,25 @@ def _grids(
     margin: int | Sequence[int] | None,
 ) -> tuple[Grid, Grid]:
     """The fine grid in terms of sensor pixels, and the grid of the delivered data."""
-    delivered = Grid(tuple(shape), tuple(voxel_um))
-    ndim = delivered.ndim
-    bins = [camera.binning if axis >= ndim - 2 else 1 for axis in range(ndim)]
+    ndim = len(tuple(shape))
+    if not hasattr(psf, "render") and np.ndim(psf) != ndim:
+        raise ValueError(
+            f"The PSF has {np.ndim(psf)} axes (shape {np.shape(psf)}), the data {ndim}; give equally many."
+        )
     parts = (oversampling,) * ndim if isinstance(oversampling, int) else tuple(oversampling)
-    if margin is None and not hasattr(psf, "render"):
-        around = tuple(-(-(n // 2) // s) for n, s in zip(np.shape(psf), parts, strict=True))
-    elif margin is None:
-        around = tuple(-(-n * b // 4) for n, b in zip(delivered.shape, bins, strict=True))
+    around = (margin or 0,) * ndim if isinstance(margin, int | None) else tuple(margin)
+    delivered = Grid(tuple(shape), tuple(voxel_um), parts, around)
+    bins = [camera.binning if axis >= ndim - 2 else 1 for axis in range(ndim)]
+    if margin is not None:
+        around = tuple(m * b for m, b in zip(delivered.margin, bins, strict=True))
+    elif hasattr(psf, "render"):
+        parts_of = (2, 4, 4) if ndim == 3 else (4,) * ndim  # a widefield cone is deep
+        around = tuple(-(-n * b // p) for n, b, p in zip(delivered.shape, bins, parts_of, strict=True))
     else:
-        given = (margin,) * ndim if isinstance(margin, int) else tuple(margin)
-        around = tuple(m * b for m, b in zip(given, bins, strict=True))
-    return Grid(
-        tuple(n * b for n, b in zip(delivered.shape, bins, strict=True)),
-        tuple(v / b for v, b in zip(delivered.voxel_um, bins, strict=True)),
-        parts,
-        around,
-    ), delivered
+        around = tuple(-(-(n // 2) // s) for n, s in zip(np.shape(psf), parts, strict=True))
+    sensor_shape = tuple(n * b for n, b in zip(delivered.shape, bins, strict=True))
+    pixel_um = tuple(v / b for v, b in zip(delivered.voxel_um, bins, strict=True))
+    return Grid(sensor_shape, pixel_um, parts, around), delivered
 
 
 def _render_psf(psf: Any, grid: Grid, delivered: Grid) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -179,18 +181,14 @@ def _render_psf(psf: Any, grid: Grid, delivered: Grid) -> tuple[NDArray[np.float
         )
         reach = [m * v / w for m, v, w in zip(grid.margin, grid.voxel_um, delivered.voxel_um, strict=True)]
         coarse = psf.render(tuple(2 * math.ceil(r - 1e-9) + 1 for r in reach), delivered.voxel_um)
-        return _normalised(fine.data, grid), _normalised(coarse.data, grid)
-    fine_data = _normalised(psf, grid)
+        return _normalised(fine.data), _normalised(coarse.data)
+    fine_data = _normalised(psf)
     factors = [round(w / v) for w, v in zip(delivered.voxel_um, grid.fine_voxel_um, strict=True)]
     return fine_data, integrate(fine_data, factors)
 
 
-def _normalised(psf: Any, grid: Grid) -> NDArray[np.float32]:
+def _normalised(psf: Any) -> NDArray[np.float32]:
     array = np.asarray(psf.detach().cpu() if hasattr(psf, "detach") else psf, np.float64)
-    if array.ndim != grid.ndim:
-        raise ValueError(
-            f"The PSF has {array.ndim} axes (shape {array.shape}), the data {grid.ndim}. Give one of equal kind."
-        )
     total = float(array.sum())
     if not (math.isfinite(total) and total > 0):
         raise ValueError(f"The PSF sums to {total:g}; it must be finite and have a sum > 0.")

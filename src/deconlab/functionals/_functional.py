@@ -32,7 +32,8 @@ class Fidelity(Functional):
     Subclasses give :attr:`loss`, :attr:`slope` and :meth:`prox_prediction`; value, gradient and sensitivity follow here,
     once. ``y`` has H's ``out_shape``; ``background`` is a number or a tensor of that shape; ``weights`` >= 0 likewise, or
     None for 1. Where the weight is 0, y is replaced by the background when the term is made and is never read again, so
-    that a masked voxel may hold anything, NaN included.
+    that a masked voxel may hold anything, NaN included, in the data and in their maps. Maps and weights are converted to
+    y's dtype. ``maps`` names the fields that, like the background, are a number or a tensor of y's shape.
 
     Raises ValueError for shapes that do not match, for negative or non-finite weights, for weights that are 0 everywhere,
     and for data or background that are not finite where they count.
@@ -43,6 +44,8 @@ class Fidelity(Functional):
     background: Tensor | float = 0.0
     weights: Tensor | None = None
 
+    maps: ClassVar[tuple[str, ...]] = ("background",)
+
     def __post_init__(self) -> None:
         if not self.y.is_floating_point():
             raise TypeError(f"The data must be of a floating-point dtype, not {self.y.dtype}; convert them to float32.")
@@ -50,25 +53,42 @@ class Fidelity(Functional):
             raise ValueError(
                 f"The data have shape {tuple(self.y.shape)}, but the operator gives {self.H.out_shape}; they must be equal."
             )
-        for name in ("background", "weights"):
+        for name in (*self.maps, "weights"):
             value = getattr(self, name)
-            if isinstance(value, torch.Tensor) and value.ndim and value.shape != self.y.shape:
-                raise ValueError(
-                    f"The {name} have shape {tuple(value.shape)}, the data {tuple(self.y.shape)}; they must be equal."
-                )
+            if isinstance(value, torch.Tensor):
+                if value.ndim and value.shape != self.y.shape:
+                    raise ValueError(
+                        f"{name} must be of the data's shape {tuple(self.y.shape)}, not {tuple(value.shape)}."
+                    )
+                # In y's precision, or one float64 map would silently make the whole restoration double.
+                object.__setattr__(self, name, value.to(self.y))
+        if self.weights is not None:
+            weights = torch.as_tensor(self.weights).to(self.y)
+            object.__setattr__(self, "weights", weights if weights.ndim else weights.expand(self.y.shape).clone())
         if self.y.device.type == "meta":
             return
         if self.weights is not None:
-            if not bool(torch.isfinite(self.weights).all()) or float(self.weights.min()) < 0:
-                raise ValueError("The weights must be finite and >= 0: 0 masks a voxel, 1 trusts it fully.")
-            if float(self.weights.max()) == 0:
-                raise ValueError("The weights are 0 everywhere: no voxel is left to restore from. Check the mask.")
-            replaced = torch.where(self.weights > 0, self.y, torch.as_tensor(self.background, dtype=self.y.dtype))
-            object.__setattr__(self, "y", replaced)
-        if not bool(torch.isfinite(torch.as_tensor(self.background)).all()):
-            raise ValueError(f"The background must be finite, not {self.background!r}.")
+            self._mask(self.weights)
+        for name in self.maps:
+            value = torch.as_tensor(getattr(self, name))
+            if not bool(torch.isfinite(value).all()):
+                raise ValueError(f"The {name} must be finite; it holds NaN or infinite values where the data count.")
         if not bool(torch.isfinite(self.y).all()):
             raise ValueError("The data hold NaN or infinite values; give such voxels the weight 0.")
+
+    def _mask(self, weights: Tensor) -> None:
+        """Check the weights, and put values that do no harm where they are 0."""
+        lowest, highest = float(weights.detach().min()), float(weights.detach().max())
+        if not bool(torch.isfinite(weights).all()) or lowest < 0:
+            raise ValueError("The weights must be finite and >= 0: 0 masks a voxel, 1 trusts it fully.")
+        if highest == 0:
+            raise ValueError("The weights are 0 everywhere: no voxel is left to restore from. Check the mask.")
+        for name in self.maps:
+            value = getattr(self, name)
+            if isinstance(value, torch.Tensor) and value.ndim:
+                object.__setattr__(self, name, torch.where(weights > 0, value, 0.0))
+        background = torch.as_tensor(self.background).to(self.y)
+        object.__setattr__(self, "y", torch.where(weights > 0, self.y, background))
 
     @property
     @abstractmethod
@@ -103,7 +123,6 @@ class Fidelity(Functional):
         assert isinstance(gradient, torch.Tensor)
         return gradient
 
-    @cached_property
     def back_projected_weights(self) -> Tensor:
         """Hᵀw: how much of each object voxel's light is measured."""
         weights = torch.ones_like(self.y) if self.weights is None else self.weights
@@ -116,16 +135,21 @@ class Fidelity(Functional):
         A quotient by it leaves 0 at object voxels whose light is hardly measured. Without the floor, rounding noise is
         divided there, and single-precision Richardson-Lucy is NaN by iteration 20.
         """
-        back = self.back_projected_weights
-        return torch.where(back >= SENSITIVITY_FLOOR * back.max(), back, torch.inf)
+        return self._sensitivity()
 
     @cached_property
     def support(self) -> Tensor | None:
         """1 where the object is measured, 0 where it is held at 0; None where all of it is measured."""
-        seen = torch.isfinite(self.sensitivity)
+        seen = torch.isfinite(self._sensitivity_now())
         if seen.device.type != "meta" and bool(seen.all()):
             return None
         return seen.to(self.y.dtype)
+
+    def hold(self, x: Tensor) -> Tensor:
+        """x with 0 where the object is hardly measured. Keeps in memory neither sensitivity nor support that is not yet."""
+        if "support" in self.__dict__:
+            return x if self.support is None else x * self.support
+        return torch.where(torch.isfinite(self._sensitivity_now()), x, 0.0)
 
     @cached_property
     def mean_signal(self) -> Tensor:
@@ -134,8 +158,16 @@ class Fidelity(Functional):
         if self.weights is not None:
             signal = signal * self.weights
         total = total_of(signal)
-        measured = total_of(torch.where(torch.isfinite(self.sensitivity), self.back_projected_weights, 0.0))
-        return (total / measured).to(self.y.dtype)
+        sensitivity = self._sensitivity_now()
+        return (total / total_of(torch.where(torch.isfinite(sensitivity), sensitivity, 0.0))).to(self.y.dtype)
+
+    def _sensitivity(self) -> Tensor:
+        back = self.back_projected_weights()
+        return torch.where(back >= SENSITIVITY_FLOOR * back.max(), back, torch.inf)
+
+    def _sensitivity_now(self) -> Tensor:
+        """The sensitivity, without keeping it: a method needs it or the support in each step, seldom both."""
+        return self.__dict__["sensitivity"] if "sensitivity" in self.__dict__ else self._sensitivity()
 
 
 class Prior(Functional):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
 
 from deconlab.functionals._functional import HasProx, Prior, Smooth, Splittable
 from deconlab.lazytorch import Tensor, torch
@@ -12,10 +12,13 @@ from deconlab.operators import Identity, LinearOperator
 class SmoothSum(Smooth):
     """The sum of smooth priors; smooth itself. Its Lipschitz constant is bounded by the sum of theirs."""
 
-    degree: ClassVar[int] = 0
-
     def __init__(self, *parts: Smooth) -> None:
         self.parts = parts
+
+    @property
+    def degree(self) -> int:  # type: ignore[override]
+        """That of the parts. Raises ValueError if theirs differ."""
+        return common_degree(self.parts)
 
     def value(self, x: Tensor) -> Tensor:
         return torch.stack([part.value(x) for part in self.parts]).sum()
@@ -31,16 +34,28 @@ class SmoothSum(Smooth):
 class Sum(Splittable):
     """The sum of priors that can be split or have a proximal map: all their terms together."""
 
-    degree: ClassVar[int] = 0
-
     def __init__(self, *parts: Splittable | HasProx) -> None:
         self.parts = parts
+
+    @property
+    def degree(self) -> int:  # type: ignore[override]
+        """That of the parts. Raises ValueError if theirs differ."""
+        return common_degree(self.parts)
 
     def terms(self, shape: tuple[int, ...]) -> tuple[tuple[HasProx, LinearOperator], ...]:
         found: list[tuple[HasProx, LinearOperator]] = []
         for part in self.parts:
             found.extend(part.terms(shape) if isinstance(part, Splittable) else [(part, Identity(shape))])
         return tuple(found)
+
+
+def common_degree(parts: Sequence[Prior]) -> int:
+    """The degree of homogeneity that all parts share; without one, no single factor on λ follows the intensities."""
+    degrees = {part.degree for part in parts}
+    if len(degrees) != 1:
+        listed = ", ".join(f"{type(part).__name__} ({part.degree})" for part in parts)
+        raise ValueError(f"The degrees of {listed} differ, so that their sum has none: scale each weight by its own.")
+    return degrees.pop()
 
 
 def add(a: Prior, b: Prior) -> Prior:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import ClassVar
 
+from deconlab.fourier import differentiated
 from deconlab.functionals._functional import Fidelity
 from deconlab.lazytorch import Tensor, torch
 from deconlab.operators import Pointwise
@@ -29,11 +30,12 @@ class PoissonLikelihood(Fidelity):
     read_variance: Tensor | float = 0.0
 
     degree: ClassVar[int] = 1
+    maps: ClassVar[tuple[str, ...]] = ("background", "read_variance")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("background", "read_variance"):
-            value = torch.as_tensor(getattr(self, name))
+            value = torch.as_tensor(getattr(self, name)).detach()
             if value.device.type != "meta" and not float(value.min()) >= 0:
                 raise ValueError(
                     f"{name} must be >= 0 in a Poisson model, not {float(value.min()):g}: it counts photons or a variance. "
@@ -43,7 +45,7 @@ class PoissonLikelihood(Fidelity):
     @cached_property
     def counts(self) -> Tensor:
         """max(y + σ², 0), the data as the model reads them; y itself where nothing changes."""
-        if self.y.device.type != "meta" and self._shift is None and float(self.y.min()) >= 0:
+        if self.y.device.type != "meta" and self._shift is None and float(self.y.detach().min()) >= 0:
             return self.y
         return (self.y if self._shift is None else self.y + self._shift).clamp(min=0)
 
@@ -73,17 +75,20 @@ class PoissonLikelihood(Fidelity):
 
     @property
     def lipschitz(self) -> float:
-        level = torch.as_tensor(self._level, dtype=self.y.dtype)
+        level = torch.as_tensor(self._level, dtype=self.y.dtype).detach()
         if float(level.min()) == 0:
             return math.inf
-        curvature = self.counts / level.square()
+        curvature = self.counts.detach() / level.square()
         return float((curvature if self.weights is None else curvature * self.weights).max()) * self.H.norm_squared
 
     def prox_prediction(self, v: Tensor, t: float | Tensor) -> Tensor:
         """The positive root p of p² − (v + b − t w) p − t w y = 0, less b."""
         strength = t if self.weights is None else t * self.weights
         centre = v + self._level - strength
-        return 0.5 * (centre + torch.sqrt(centre.square() + 4 * strength * self.counts)) - self._level
+        product = strength * self.counts
+        larger = 0.5 * (centre.abs() + torch.sqrt(centre.square() + 4 * product))  # in modulus: no cancellation
+        root = torch.where(centre >= 0, larger, product / larger.clamp(min=torch.finfo(v.dtype).tiny))
+        return root - self._level
 
     def expected_loss(self, prediction: Tensor) -> Tensor:
         """½E[deviance] of Poisson counts of mean Hx + b, exact: well below ½ where less than a few photons are expected."""
@@ -101,13 +106,14 @@ class PoissonLikelihood(Fidelity):
 
 def half_deviance(u: Tensor, y: Tensor, level: Tensor | float, weights: Tensor | None, floor: Tensor) -> Tensor:
     p = torch.maximum(u + level, floor)
-    if torch.is_grad_enabled():
+    if differentiated(u, y, level, weights):
         # Written so that y = 0 is safe for autograd, and y = p exact.
         deviance = p - y + y * torch.log(torch.where(y > 0, y / p, 1.0))
         return deviance if weights is None else weights * deviance
     quotient = y / p
     # log of the smallest number instead of log 0: times y = 0 it is 0 all the same.
-    quotient.clamp_(min=torch.finfo(y.dtype).tiny).log_().mul_(y).add_(p).sub_(y)
+    # p − y first: it is exact where p is near y, and adding p and y one after the other would leave their rounding.
+    quotient.clamp_(min=torch.finfo(y.dtype).tiny).log_().mul_(y).add_(p.sub_(y))
     return quotient if weights is None else quotient.mul_(weights)
 
 
@@ -117,7 +123,7 @@ def weighted_excess(u: Tensor, y: Tensor, level: Tensor | float, weights: Tensor
 
 
 def weighted_ratio(u: Tensor, y: Tensor, level: Tensor | float, weights: Tensor | None, floor: Tensor) -> Tensor:
-    if torch.is_grad_enabled():
+    if differentiated(u, y, level, weights):
         ratio = y / torch.maximum(u + level, floor)
         return ratio if weights is None else weights * ratio
     p = u + level

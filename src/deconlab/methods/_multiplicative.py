@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deconlab.fourier import differentiated
 from deconlab.functionals import PoissonLikelihood, Zero
 from deconlab.lazytorch import Tensor, torch
 from deconlab.operators import Pointwise
@@ -19,7 +20,7 @@ def correct(problem: Problem[PoissonLikelihood, Zero], point: Tensor) -> tuple[T
 
 def corrected(correction: Tensor, point: Tensor, sensitivity: Tensor) -> Tensor:
     """point · correction / sensitivity; rounding below 0 in the back projection counts as 0."""
-    if torch.is_grad_enabled():
+    if differentiated(correction, point, sensitivity):
         return point * correction.clamp(min=0) / sensitivity
     return correction.clamp_(min=0).mul_(point).div_(sensitivity)
 

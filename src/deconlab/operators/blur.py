@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from deconlab import fourier
-from deconlab.lazytorch import Tensor
+from deconlab.lazytorch import Tensor, torch
 from deconlab.operators.convolution import Convolution
 from deconlab.operators.crop import Crop
-from deconlab.operators.linear_operator import Identity, LinearOperator, Pointwise, Selection
+from deconlab.operators.linear_operator import Identity, LinearOperator, Selection
 from deconlab.operators.reflect import Reflect
 
 Boundary = Literal["open", "periodic", "reflect", "zero"]
@@ -63,8 +63,8 @@ class Blur(LinearOperator):
         """max |ĥ|²; with "reflect" the Schur bound max(|H|1) · max(|H|ᵀ1), far below the product of the parts' norms."""
         if not isinstance(self.extension, Reflect):
             return self.convolution.norm_squared
-        size = self.with_psf(self.convolution.psf.abs())
-        ones = self.convolution.psf.new_ones
+        size = self.with_psf(self.convolution.psf.detach().abs())
+        ones = size.convolution.psf.new_ones
         return float(size.forward(ones(self.in_shape)).max() * size.adjoint(ones(self.out_shape)).max())
 
     def split(self) -> tuple[Selection, LinearOperator]:
@@ -73,27 +73,27 @@ class Blur(LinearOperator):
         return self.crop, self.convolution @ self.extension
 
     def data(self, image: Tensor, background: Tensor | float = 0.0) -> Tensor:
-        """The data that belong to ``image``: itself, or with "zero" surrounded by the darkness that was measured there."""
+        """The data that belong to ``image``: itself, or with "zero" surrounded by the darkness that was measured there.
+
+        ``background`` is a number or, as the data term takes it, a map of ``out_shape``. Raises ValueError for another shape.
+        """
         if isinstance(self.measured, Identity):
             return image
-        return self.measured.adjoint(image - background) + background
+        if getattr(background, "ndim", 0) == 0:
+            return self.measured.adjoint(image - background) + background
+        assert isinstance(background, torch.Tensor)
+        if tuple(background.shape) != self.out_shape:
+            raise ValueError(
+                f'With boundary "{self.boundary}" the background must be a number or of the data\'s shape {self.out_shape}, '
+                f"not {tuple(background.shape)}: it is needed in the darkness around the image as well."
+            )
+        return self.measured.adjoint(image - self.measured.forward(background)) + background
 
     def weights(self, image_weights: Tensor) -> Tensor:
         """The weights that belong to an image's: with "zero" the darkness around is fully trusted."""
         if isinstance(self.measured, Identity):
             return image_weights
         return self.measured.adjoint(image_weights - 1) + 1
-
-    def sandwich(
-        self,
-        x: Tensor,
-        inner: Pointwise,
-        outer: Pointwise | None = None,
-        loss: Pointwise | None = None,
-        back: LinearOperator | None = None,
-    ) -> tuple[Any, Tensor | None]:
-        """As every operator's; this is the place where a compiled loop takes over."""
-        return super().sandwich(x, inner, outer, loss, back)
 
 
 def blur(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _QUIET = 1e-4  # noise below this part of the peak needs no removal
-_SMALLEST = 5  # an axis shorter than this has no border to take the background from
+_SMALLEST = 16  # an axis shorter than this has no border: what lies there is the tail of a small kernel, not background
 
 
 def accept(data: Any, ndim: int | None) -> tuple[Array, list[str]]:
@@ -53,7 +53,10 @@ def accept(data: Any, ndim: int | None) -> tuple[Array, list[str]]:
             f"Intensities are wanted; was too much background removed?"
         )
     if values.size > 1 and values.min() == values.max():
-        raise ValueError(f"The PSF is {values.flat[0]:g} everywhere (shape {shape}): it has no peak.")
+        raise ValueError(
+            f"The PSF is {values.flat[0]:g} everywhere (shape {shape}): it has no peak. An even kernel is given as "
+            f"deconlab.psf.PSF(tensor)."
+        )
     return values, notes
 
 
@@ -152,7 +155,7 @@ def doubts(values: Array, sizes: tuple[float, ...] | None) -> list[str]:
     rim = np.ones(values.shape, dtype=bool)
     rim[(slice(None),) * (values.ndim - len(lateral)) + (slice(1, -1),) * len(lateral)] = False
     share = float(values[rim].sum() / values.sum())
-    if share > 0.05 and min(values.shape[-2:]) >= _SMALLEST:
+    if share > 0.05 and min(values.shape[-2:]) >= 5:  # of a smaller kernel most voxels are border
         found.append(f"{share:.0%} of the PSF's light lies on its lateral border: it is cut off, or has a background.")
     if values.ndim == 3 and sizes is not None:
         column = smooth[:, peak[1], peak[2]]

@@ -1,0 +1,10 @@
+"""Contract checks, shipped so that other packages can hold their own operators, functionals and methods to them.
+
+Each raises AssertionError with the numbers; none needs pytest.
+"""
+
+from deconlab.testing.functionals import check_functional
+from deconlab.testing.methods import check_method, checks_of
+from deconlab.testing.operators import check_operator
+
+__all__ = ["check_functional", "check_method", "check_operator", "checks_of"]

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from deconlab.psf._measured import measured
     from deconlab.psf._model import PSF, PSFModel, PSFWarning, SamplingWarning
     from deconlab.psf.born_wolf import BornWolf
+    from deconlab.psf.debye import Debye
     from deconlab.psf.gaussian import Gaussian
     from deconlab.psf.gibson_lanni import GibsonLanni
+    from deconlab.psf.richards_wolf import RichardsWolf
+    from deconlab.psf.torok_varga import TorokVarga
 
 _WHERE = {
     "PSF": "_model",
@@ -26,8 +29,11 @@ _WHERE = {
     "PSFWarning": "_model",
     "SamplingWarning": "_model",
     "BornWolf": "born_wolf",
+    "Debye": "debye",
     "Gaussian": "gaussian",
     "GibsonLanni": "gibson_lanni",
+    "RichardsWolf": "richards_wolf",
+    "TorokVarga": "torok_varga",
     "measured": "_measured",
 }
 
@@ -54,11 +60,14 @@ def __dir__() -> list[str]:
 __all__ = [
     "PSF",
     "BornWolf",
+    "Debye",
     "Gaussian",
     "GibsonLanni",
     "PSFModel",
     "PSFWarning",
+    "RichardsWolf",
     "SamplingWarning",
+    "TorokVarga",
     "measured",
     "registry",
 ]

@@ -81,7 +81,7 @@ class PSFModel(ABC):
     """
 
     dimensions: ClassVar[tuple[int, ...]] = (2, 3)
-    rotational: ClassVar[bool] = True  # unchanged by turning about the optical axis
+    modalities: ClassVar[tuple[str, ...]] = ()  # the words for microscopes of which it is the model to take
     references: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -95,6 +95,11 @@ class PSFModel(ABC):
 
     def _look_for_swapped_units(self) -> None:  # noqa: B027  (most models have nothing to look for)
         """Name micrometres given as nanometres and the reverse, before the bounds are checked."""
+
+    @property
+    def rotational(self) -> bool:
+        """Whether it stays as it is when turned about the optical axis."""
+        return True
 
     @abstractmethod
     def _intensity(self, grid: Grid, dtype: torch.dtype, device: torch.device | None) -> Intensity:
@@ -122,16 +127,21 @@ class PSFModel(ABC):
         The last three axes are z, y, x. Of optics, two axes are the slice in best focus. Raises ValueError or TypeError
         for a shape or voxel size that cannot be; warns with :class:`SamplingWarning` above Nyquist's voxel size.
         """
+        grid, dtype, notes = self._asked(shape, voxel_um, dtype)
+        raw = self._intensity(grid, dtype, None if device is None else torch.device(device))
+        return self._finished(raw, grid, dtype, notes)
+
+    def _asked(self, shape: Any, voxel_um: Any, dtype: Any) -> tuple[Grid, torch.dtype, list[str]]:
         grid = self._grid(shape, voxel_um)
         dtype = torch.float32 if dtype is None else dtype
         if dtype not in (torch.float32, torch.float64):
             raise TypeError(f"A PSF is rendered in float32 or float64, not {dtype}: give one of these as dtype.")
-        notes = [self.describe()]
         coarse = self._sampling(grid)
         if coarse:
-            warnings.warn(coarse, SamplingWarning, stacklevel=2)
-            notes.append(coarse)
-        raw = self._intensity(grid, dtype, None if device is None else torch.device(device))
+            warnings.warn(coarse, SamplingWarning, stacklevel=3)
+        return grid, dtype, [coarse] if coarse else []
+
+    def _finished(self, raw: Intensity, grid: Grid, dtype: torch.dtype, notes: list[str]) -> PSF:
         planes = raw.data if grid.ndim == 3 else raw.data[None]
         held = planes.detach().flatten(1).sum(1, dtype=torch.float64).cpu()
         total = float(held.sum())
@@ -142,8 +152,7 @@ class PSFModel(ABC):
             )
         per_plane = tuple((held / raw.plane_sums.detach()).tolist())
         captured = total / (float(raw.plane_sums.detach().sum()) if raw.total is None else raw.total)
-        notes += raw.notes
-        notes.append(_captured(captured, per_plane, grid))
+        notes = [self.describe(), *notes, *raw.notes, _captured(captured, per_plane, grid)]
         scale = planes.sum(dtype=torch.float64) if planes.requires_grad else total
         data = raw.data / scale
         return PSF(data.to(dtype), grid.voxel_um, captured, per_plane, tuple(notes))

@@ -16,24 +16,70 @@ from deconlab.registry import Registry
 if TYPE_CHECKING:
     from deconlab.psf._measured import measured
     from deconlab.psf._model import PSF, PSFModel, PSFWarning, SamplingWarning
+    from deconlab.psf.airy import Airy
+    from deconlab.psf.astigmatic import Astigmatic
     from deconlab.psf.born_wolf import BornWolf
+    from deconlab.psf.cardinal_sine import CardinalSine
+    from deconlab.psf.circular_pupil import CircularPupil
+    from deconlab.psf.confocal import Confocal
+    from deconlab.psf.cosine import Cosine
     from deconlab.psf.debye import Debye
+    from deconlab.psf.double_helix_gaussian import DoubleHelixGaussian
+    from deconlab.psf.four_pi import FourPi
     from deconlab.psf.gaussian import Gaussian
+    from deconlab.psf.gaussian_fit import GaussianFit
+    from deconlab.psf.gaussian_mixture import GaussianMixture
     from deconlab.psf.gibson_lanni import GibsonLanni
+    from deconlab.psf.ism import ISM
+    from deconlab.psf.koehler import Koehler
+    from deconlab.psf.light_sheet import LightSheet
+    from deconlab.psf.lorentz import Lorentz
+    from deconlab.psf.moffat import Moffat
+    from deconlab.psf.multiphoton import Multiphoton
+    from deconlab.psf.oriented_gaussian import OrientedGaussian
+    from deconlab.psf.polychromatic import Polychromatic
     from deconlab.psf.richards_wolf import RichardsWolf
+    from deconlab.psf.spinning_disk import SpinningDisk
+    from deconlab.psf.sted import STED
+    from deconlab.psf.sted_lorentzian import STEDLorentzian
+    from deconlab.psf.stokseth import Stokseth
     from deconlab.psf.torok_varga import TorokVarga
+    from deconlab.psf.variable_index import VariableIndex
 
 _WHERE = {
+    "Airy": "airy",
+    "Astigmatic": "astigmatic",
+    "BornWolf": "born_wolf",
+    "CardinalSine": "cardinal_sine",
+    "CircularPupil": "circular_pupil",
+    "Confocal": "confocal",
+    "Cosine": "cosine",
+    "Debye": "debye",
+    "DoubleHelixGaussian": "double_helix_gaussian",
+    "FourPi": "four_pi",
+    "Gaussian": "gaussian",
+    "GaussianFit": "gaussian_fit",
+    "GaussianMixture": "gaussian_mixture",
+    "GibsonLanni": "gibson_lanni",
+    "ISM": "ism",
+    "Koehler": "koehler",
+    "LightSheet": "light_sheet",
+    "Lorentz": "lorentz",
+    "Moffat": "moffat",
+    "Multiphoton": "multiphoton",
+    "OrientedGaussian": "oriented_gaussian",
     "PSF": "_model",
     "PSFModel": "_model",
     "PSFWarning": "_model",
-    "SamplingWarning": "_model",
-    "BornWolf": "born_wolf",
-    "Debye": "debye",
-    "Gaussian": "gaussian",
-    "GibsonLanni": "gibson_lanni",
+    "Polychromatic": "polychromatic",
     "RichardsWolf": "richards_wolf",
+    "STED": "sted",
+    "STEDLorentzian": "sted_lorentzian",
+    "SamplingWarning": "_model",
+    "SpinningDisk": "spinning_disk",
+    "Stokseth": "stokseth",
     "TorokVarga": "torok_varga",
+    "VariableIndex": "variable_index",
     "measured": "_measured",
 }
 
@@ -58,16 +104,39 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "ISM",
     "PSF",
+    "STED",
+    "Airy",
+    "Astigmatic",
     "BornWolf",
+    "CardinalSine",
+    "CircularPupil",
+    "Confocal",
+    "Cosine",
     "Debye",
+    "DoubleHelixGaussian",
+    "FourPi",
     "Gaussian",
+    "GaussianFit",
+    "GaussianMixture",
     "GibsonLanni",
+    "Koehler",
+    "LightSheet",
+    "Lorentz",
+    "Moffat",
+    "Multiphoton",
+    "OrientedGaussian",
     "PSFModel",
     "PSFWarning",
+    "Polychromatic",
     "RichardsWolf",
+    "STEDLorentzian",
     "SamplingWarning",
+    "SpinningDisk",
+    "Stokseth",
     "TorokVarga",
+    "VariableIndex",
     "measured",
     "registry",
 ]

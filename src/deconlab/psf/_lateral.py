@@ -9,8 +9,8 @@ if pixels are not square) are computed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,38 +99,49 @@ def radii(reach_um: float, step: float) -> Tensor:
 
 
 def at_points(profile: Tensor, step: float, y_um: Array, x_um: Array) -> Tensor:
-    """The profile (planes, radii) at places in any shape: (planes, places)."""
+    """The profile (…, radii) at places in any shape: (…, places)."""
     start, weights = _windows(y_um.ravel(), x_um.ravel(), (0.0, 0.0), step, POINT)
-    return _gather(profile, start, weights)
+    return _gather(profile.flatten(0, -2), start, weights).reshape(*profile.shape[:-1], -1)
 
 
-def averaging(r_um: Array, step: float, rings: Sequence[tuple[float, float]], cutoff: float) -> Array:
-    """Matrix (radii of the profile, ``r_um``) that convolves with rings: each a radius in µm and its share of the light.
+@lru_cache(maxsize=4)
+def averaging(count: int, step: float, rings: tuple[Ring, ...], cutoff: float) -> tuple[Tensor, Tensor]:
+    """(radii, matrix): a profile on these radii, times the matrix, is the profile convolved with rings, at 0, step, 2 step …
 
-    A profile of frequencies up to ``cutoff`` is averaged over each ring by the trapezoidal rule, to rounding.
+    A profile of frequencies up to ``cutoff`` is averaged over each ring by the trapezoidal rule, to rounding. The result,
+    at ``count`` radii, is kept for the next call: it must not be written to.
     """
-    reach = float(r_um.max()) + max(radius for radius, _ in rings)
-    matrix = np.zeros((len(radii(reach, step)) + _TAPS, len(r_um)))
-    for radius, share in rings:
-        swing = 2 * math.pi * cutoff * min(radius, float(r_um.max()))
-        count = max(1, math.ceil(swing / 2 + 8)) if swing > 0 else 1
-        angle = (np.arange(count) + 0.5) * math.pi / count  # the other half circle is the mirror image
-        y, x = radius * np.sin(angle), radius * np.cos(angle)
-        start, weights = _windows(
-            np.broadcast_to(y, (len(r_um), count)).ravel(), (r_um[:, None] + x).ravel(), (0.0, 0.0), step, POINT
-        )
-        column = np.repeat(np.arange(len(r_um)), count)
-        for tap in range(_TAPS):
-            node = np.abs(start.numpy() + tap - (_TAPS - 1))
-            np.add.at(matrix, (node, column), weights[:, tap].numpy() * share / count)
-    return matrix
+    r_um = np.arange(count) * step
+    far = float(r_um[-1])
+    inner = radii(far + max(ring.radius_um for ring in rings), step)
+    total = np.zeros(len(inner) * count)
+    for ring in rings:
+        angles = 1 if ring.radius_um == 0 else math.ceil(math.pi * cutoff * min(ring.radius_um, far)) + 8
+        angle = (np.arange(angles) + 0.5) * math.pi / angles  # the other half circle is the mirror image
+        y, x = ring.radius_um * np.sin(angle), r_um[:, None] + ring.radius_um * np.cos(angle)
+        start, weights = _windows(np.broadcast_to(y, x.shape).ravel(), x.ravel(), (0.0, 0.0), step, POINT)
+        node = np.abs(start.numpy()[:, None] + np.arange(_TAPS) - (_TAPS - 1))
+        column = np.repeat(np.arange(count), angles)[:, None]
+        share = weights.numpy() * (ring.share / angles)
+        total += np.bincount((node * count + column).ravel(), share.ravel(), minlength=len(total))
+    return inner, torch.from_numpy(total.reshape(len(inner), count))
 
 
-def disc(radius_um: float, cutoff: float) -> list[tuple[float, float]]:
+@dataclass(frozen=True)
+class Ring:
+    """A circle over which light is spread evenly."""
+
+    radius_um: float
+    share: float
+
+
+def disc(radius_um: float, cutoff: float) -> tuple[Ring, ...]:
     """Rings that integrate over a disc of unit light, for :func:`averaging`."""
+    if radius_um == 0:
+        return (Ring(0.0, 1.0),)
     points, weights = np.polynomial.legendre.leggauss(math.ceil(math.pi * cutoff * radius_um / 2) + 6)
     s, w = (points + 1) / 2, weights / 2
-    return [(radius_um * float(a), float(b * 2 * a)) for a, b in zip(s, w, strict=True)]
+    return tuple(Ring(radius_um * float(a), float(b * 2 * a)) for a, b in zip(s, w, strict=True))
 
 
 def _gather(profile: Tensor, start: Tensor, weights: Tensor) -> Tensor:

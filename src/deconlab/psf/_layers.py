@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from deconlab.lazytorch import torch
 from deconlab.psf import _optics
@@ -80,10 +80,9 @@ class Layers:
             return f"{name} {self.coverslip_index:g}"
         return f"{name} {immersion_index:g}" if name in ("sample_index", "design_immersion_index") else ""
 
-    def path(self, ni: float, depth_um: Any = None) -> Callable[[Tensor], Tensor]:
+    def path(self, ni: float) -> Callable[[Tensor], Tensor]:
         """L(q, 0) in µm; for a column of depths, one row for each."""
-        d = self.depth_um if depth_um is None else depth_um
-        tg, ti0 = self.coverslip_um, self.design_immersion_um
+        d, tg, ti0 = self.depth_um, self.coverslip_um, self.design_immersion_um
         ns, ni0, ng, ng0 = self.layer_indices(ni)
         tg0 = tg if self.design_coverslip_um is None else self.design_coverslip_um
         gap = ni * (tg0 / ng0 + ti0 / ni0 - tg / ng - d / ns)
@@ -94,20 +93,13 @@ class Layers:
 
         return length
 
-    def pupil(
-        self,
-        na: float,
-        ni: float,
-        wavelength_nm: float,
-        components: tuple[Component, ...],
-        depth_um: Any = None,
-    ) -> Pupil:
+    def pupil(self, na: float, ni: float, wavelength_nm: float, components: tuple[Component, ...]) -> Pupil:
         """The pupil of these layers, for any field."""
         ns, ni0, ng, ng0 = self.layer_indices(ni)
         return Pupil(
             stop=min(na, ns) if self.supercritical == "truncated" else na,
             wavenumber=2000 * math.pi / wavelength_nm,
-            path=self.path(ni, depth_um),
+            path=self.path(ni),
             defocus=lambda q: torch.sqrt(ni**2 - q**2),
             components=components,
             branches=(ns, ni, ng, ni0, ng0),

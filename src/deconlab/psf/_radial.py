@@ -148,26 +148,31 @@ def plane_energy(pupil: Pupil, z_um: Tensor) -> Tensor:
 
 
 def best_focus_um(pupil: Pupil) -> float:
-    """The z at which the intensity on the axis is greatest.
-
-    A ray at q crosses the axis near z = L'(q) / a'(q); the maximum lies where most of the light does so.
-    """
+    """The z at which the intensity on the axis is greatest."""
     still = torch.zeros(1, dtype=torch.float64)
-    nodes = rays(pupil, still, 0.0)
+    return sharpest(lambda z: intensity(pupil, z, still)[:, 0], *focal_range(pupil))
+
+
+def focal_range(pupil: Pupil) -> tuple[float, float, float]:
+    """Where the focus must lie, and the depth of focus: a ray at q crosses the axis near z = L'(q) / a'(q)."""
+    nodes = rays(pupil, torch.zeros(1, dtype=torch.float64), 0.0)
     q, order = nodes.q.sort()
     crossing = pupil.path(q).real.diff() / pupil.defocus(q).diff()
     crossing, by_place = crossing.sort()
     share = nodes.weights[order][1:][by_place].cumsum(0)
     inner = crossing[(share >= 0.05 * share[-1]) & (share <= 0.95 * share[-1])]
-    low, high = float(inner.min()), float(inner.max())
     depth_of_focus = math.pi / (pupil.wavenumber * float(pupil.defocus(q).max() - pupil.defocus(q).min()))
-    low, high = low - depth_of_focus, high + depth_of_focus
+    return float(inner.min()) - depth_of_focus, float(inner.max()) + depth_of_focus, depth_of_focus
+
+
+def sharpest(on_axis: Callable[[Tensor], Tensor], low: float, high: float, depth_of_focus: float) -> float:
+    """The z between ``low`` and ``high`` at which ``on_axis`` is greatest."""
     for _ in range(3):  # each pass narrows the bracket to two of its steps
         count = min(4096, max(17, math.ceil(8 * (high - low) / depth_of_focus)))
         z = torch.linspace(low, high, count, dtype=torch.float64)
-        peak, step = int(intensity(pupil, z, still)[:, 0].argmax()), (high - low) / (count - 1)
+        peak, step = int(on_axis(z).argmax()), (high - low) / (count - 1)
         low, high = float(z[peak]) - step, float(z[peak]) + step
-    values = intensity(pupil, torch.linspace(low, high, 3, dtype=torch.float64), still)[:, 0].tolist()
+    values = on_axis(torch.linspace(low, high, 3, dtype=torch.float64)).tolist()
     bend = values[0] - 2 * values[1] + values[2]
     middle, half = (low + high) / 2, (high - low) / 2
     return middle + (half * (values[0] - values[2]) / (2 * bend) if bend < 0 else 0.0)

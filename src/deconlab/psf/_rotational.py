@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from deconlab.lazytorch import torch
 from deconlab.psf import _optics, _radial
@@ -102,9 +102,11 @@ class RadialModel(PSFModel):
         )
         return z, (*self._notes(), note)
 
-    def _scaled(self, data: Tensor, grid: Grid, z: Tensor, notes: tuple[str, ...]) -> Intensity:
+    def _scaled(
+        self, data: Tensor, grid: Grid, z: Tensor, notes: tuple[str, ...], light: Tensor | None = None
+    ) -> Intensity:
         pixel = self._pixel(grid)
-        sums = (self._plane_light(z) / (pixel[0] * pixel[1])).expand(len(z))
+        sums = ((self._plane_light(z) if light is None else light) / (pixel[0] * pixel[1])).expand(len(z))
         whole = self._all_light(grid) if grid.ndim == 3 else None
         total = None if whole is None else whole / (pixel[0] * pixel[1])
         return Intensity(data if grid.ndim == 3 else data[0], sums, total, notes)
@@ -173,22 +175,23 @@ class RotationalModel(RadialModel):
         return pupil.stop * pupil.wavenumber / math.pi
 
     def _plane_light(self, z_um: Tensor) -> Tensor:
-        return _radial.plane_energy(self._pupil(), z_um).expand(len(z_um))
+        energy = _radial.plane_energy(self._pupil(), z_um)[..., None]
+        return energy.expand(*energy.shape[:-1], len(z_um))
 
 
 @dataclass(frozen=True)
-class LayeredModel(Layers, RotationalModel):
-    """An objective, its light, and the layers before it. Subclasses give :meth:`_pupil_at`."""
+class DeepModel(Layers, RadialModel):
+    """Optics with layers, so that a point's depth matters."""
 
-    @abstractmethod
-    def _pupil_at(self, depth_um: Any) -> _radial.Pupil:
-        """The pupil for a point at a depth; for a column of depths, the family of pupils."""
+    if TYPE_CHECKING:  # parameters of the classes that this is mixed into
+        na: float
+        immersion_index: float
 
-    def _pupil(self) -> _radial.Pupil:
-        return self._pupil_at(self.depth_um)
+    together: ClassVar[bool] = True  # whether depth_um may be a column of depths while a profile is computed
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _optics.refuse_aperture(type(self).__name__, self.na, immersion_index=self.immersion_index)
         self.refuse_layers(self.na, self.immersion_index)
 
     def _look_for_swapped_units(self) -> None:
@@ -220,15 +223,23 @@ class LayeredModel(Layers, RotationalModel):
         if grid.ndim != 3:
             raise ValueError(f"at_depths renders stacks: give a shape of three sizes (z, y, x), not {grid.shape}.")
         place = None if device is None else torch.device(device)
+        if not self.together:
+            return tuple(m._finished(m._intensity(grid, dtype, place), grid, dtype, notes) for m in models)
         lateral, (z, said) = self._lateral(grid), self._planes(grid)
-        together = max(1, _AT_ONCE // (len(z) * len(lateral.r_um)))
+        count = max(1, _AT_ONCE // (len(z) * len(lateral.r_um)))
         psfs = []
-        for first in range(0, len(depths), together):
-            some = slice(first, first + together)
-            pupil = self._pupil_at(torch.tensor(depths[some], dtype=torch.float64)[:, None])
-            means, twofolds = _radial.profiles(pupil, z, lateral.r_um)
-            for place_in, model in enumerate(models[some]):
-                twofold = None if twofolds is None else twofolds[place_in]
-                data = self._pixels(lateral, means[place_in], twofold, dtype, place)
-                psfs.append(model._finished(model._scaled(data, grid, z, said), grid, dtype, notes))
+        for first in range(0, len(depths), count):
+            some = slice(first, first + count)
+            column: Any = torch.tensor(depths[some], dtype=torch.float64)[:, None]
+            family = replace(self, depth_um=column)
+            means, twofolds = family._profiles(z, lateral.r_um)
+            light = family._plane_light(z).expand(len(models[some]), len(z))
+            for row, model in enumerate(models[some]):
+                data = self._pixels(lateral, means[row], None if twofolds is None else twofolds[row], dtype, place)
+                psfs.append(model._finished(model._scaled(data, grid, z, said, light[row]), grid, dtype, notes))
         return tuple(psfs)
+
+
+@dataclass(frozen=True)
+class LayeredModel(DeepModel, RotationalModel):
+    """An objective, its light, and the layers before it. Subclasses give :meth:`_pupil`."""

@@ -18,7 +18,7 @@ F. Aguet, D. Van De Ville and M. Unser, IEEE Trans. Image Process. 17, 1144 (200
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from deconlab.psf._layers import Apodisation
 from deconlab.psf._radial import Pupil
@@ -41,6 +41,6 @@ class GibsonLanni(LayeredModel):
 
     references: ClassVar[tuple[str, ...]] = ("10.1364/JOSAA.8.001601", "10.1109/TIP.2008.924393")
 
-    def _pupil_at(self, depth_um: Any) -> Pupil:
+    def _pupil(self) -> Pupil:
         ni = self.immersion_index
-        return self.pupil(self.na, ni, self.emission_nm, self.components(ni, "scalar", self.apodisation), depth_um)
+        return self.pupil(self.na, ni, self.emission_nm, self.components(ni, "scalar", self.apodisation))

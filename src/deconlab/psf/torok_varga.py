@@ -14,7 +14,7 @@ doi:10.1016/S0030-4018(02)02282-4.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from deconlab.psf._layers import Apodisation, along
 from deconlab.psf._radial import Pupil
@@ -51,8 +51,8 @@ class TorokVarga(LayeredModel):
             return replace(self, dipole="isotropic").best_focus_um()
         return super().best_focus_um()
 
-    def _pupil_at(self, depth_um: Any) -> Pupil:
+    def _pupil(self) -> Pupil:
         ni = self.immersion_index
         components = self.components(ni, "vectorial", self.apodisation)
-        pupil = self.pupil(self.na, ni, self.emission_nm, components, depth_um)
+        pupil = self.pupil(self.na, ni, self.emission_nm, components)
         return pupil if self.dipole == "isotropic" else along(pupil, f"dipole {self.dipole}")

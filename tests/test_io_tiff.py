@@ -208,7 +208,9 @@ def test_written_dtypes(tmp_path: Path, name: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "int64", "uint64"])
 def test_dtypes_that_few_programs_read_are_not_written(tmp_path: Path, dtype: str) -> None:
-    with pytest.raises(ValueError, match=f"holds no {dtype}; choose one of uint8.*float64"):
+    with pytest.raises(
+        ValueError, match=rf"a\.tif: a TIFF that other programs read holds no {dtype}; choose one of uint8.*float64"
+    ):
         io.write(tmp_path / "a.tif", Image(np.ones((3, 4)), "yx"), dtype=dtype)
     assert list(tmp_path.iterdir()) == []
 
@@ -333,7 +335,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path, style: str
             refused += "truncated" in str(error)
         else:  # only what lies behind the numbers is missing
             assert np.array_equal(image.data, data)
-    assert refused >= 35
+    assert refused >= 30  # how many end within the numbers depends on how well they are packed
 
 
 def test_what_a_truncated_stack_holds_can_be_had_by_name(tmp_path: Path) -> None:
@@ -397,7 +399,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         io.read(tmp_path)
     for name, kind in (("a.xyz", r"\.xyz"), ("a", "files without a suffix")):
         (tmp_path / name).write_bytes(b"1")
-        with pytest.raises(ValueError, match=rf"{name}: no reader for {kind}; there are .*\.tif, \.tiff"):
+        with pytest.raises(ValueError, match=rf"{name}: no format is known for {kind}; there are .*\.tif, \.tiff"):
             io.read(tmp_path / name)
 
 
@@ -406,7 +408,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = Image(np.ones((3, 4)), "yx")
-    with pytest.raises(ValueError, match=r"no reader for \.xyz"):
+    with pytest.raises(ValueError, match=r"no format is known for \.xyz; there are \.tif, .*\.fits.*\.png"):
         io.check_writable(tmp_path / "a.xyz")
     (tmp_path / "folder.tif").mkdir()
     with pytest.raises(IsADirectoryError, match="is a folder; name the file to write"):
@@ -531,8 +533,10 @@ def test_facts_are_of_the_channel_that_they_describe(tmp_path: Path) -> None:
         np.ones((2, 3, 4), "f4"), "cyx", channels=(Channel("a"), Channel("b", Optics({"na": Known(0.8, "user")})))
     )
     for name in OURS:
-        io.write(tmp_path / name, image)
-        assert io.read(tmp_path / name).channels == image.channels
+        for channels in (image.channels, image.channels[::-1]):  # OME has one objective for both
+            turned = Image(image.data, "cyx", channels=channels)
+            io.write(tmp_path / name, turned, overwrite=True)
+            assert io.read(tmp_path / name).channels == channels
 
 
 def test_reading_is_quiet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

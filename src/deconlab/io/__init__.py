@@ -6,16 +6,54 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deconlab.image import Image
 
-SUFFIXES: Mapping[str, str] = {".tif": "tiff", ".tiff": "tiff"}
-"""Which module reads and writes which suffix."""
+SUFFIXES: Mapping[str, str] = MappingProxyType(
+    {
+        ".tif": "tiff",
+        ".tiff": "tiff",
+        ".fits": "fits",
+        ".fit": "fits",
+        ".fts": "fits",
+        ".fits.gz": "fits",
+        ".npy": "numpy",
+        ".npz": "numpy",
+        ".png": "png",
+        ".jpg": "png",
+        ".jpeg": "png",
+    }
+)
+"""Which module of this folder reads and writes which suffix."""
+
+
+class Format(Protocol):
+    """What a module of this folder does for its format."""
+
+    def read(self, path: Path, *, axes: str | None = None, series: int = 0) -> Image:
+        """See :func:`deconlab.io.read`."""
+
+    def check(self, name: str, dtype: str, image: Image | None = None) -> None:
+        """Raise ValueError if a file called ``name`` cannot hold ``dtype``, or the axes of ``image`` if that is known.
+
+        Raises ImportError, with the line to install it, where a package is missing.
+        """
+
+    def write(self, path: Path, image: Image, name: str) -> None:
+        """Write to ``path``, which later takes the ``name`` that may say which kind of file is wanted."""
+
+
+if TYPE_CHECKING:
+    from deconlab.io import fits, numpy, png, tiff
+
+    _FORMATS: tuple[Format, ...] = (fits, numpy, png, tiff)
 
 
 def read(path: Path | str, *, axes: str | None = None, series: int = 0) -> Image:
@@ -28,10 +66,7 @@ def read(path: Path | str, *, axes: str | None = None, series: int = 0) -> Image
         raise FileNotFoundError(f"There is no file {path}.")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file in it.")
-    from deconlab.io import tiff
-
-    _format(path)
-    return tiff.read(path, axes=axes, series=series)
+    return _format(path).read(path, axes=axes, series=series)
 
 
 def write(path: Path | str, image: Image, *, dtype: str = "float32", overwrite: bool = False) -> None:
@@ -41,28 +76,31 @@ def write(path: Path | str, image: Image, *, dtype: str = "float32", overwrite: 
     is a ValueError that names it. Raises FileExistsError unless ``overwrite``, and what :func:`check_writable` raises.
     """
     path = Path(path)
-    check_writable(path, dtype=dtype, overwrite=overwrite)
-    from deconlab.io import tiff
-
+    check_writable(path, image, dtype=dtype, overwrite=overwrite)
     converted = image.replace_data(cast(image.data, dtype))
     with replacing(path) as partial:
-        tiff.write(partial, converted, path.name)
+        _format(path).write(partial, converted, path.name)
 
 
-def check_writable(path: Path | str, *, dtype: str = "float32", overwrite: bool = False) -> None:
-    """Raise now for what would fail at the end: an unknown format or dtype, a folder missing or closed, a file lost."""
+def check_writable(
+    path: Path | str, image: Image | None = None, *, dtype: str = "float32", overwrite: bool = False
+) -> None:
+    """Raise now for what would fail at the end: an unknown format or dtype, a folder missing or closed, a file lost.
+
+    ``image``: one of the axes and sizes that will be written, if they are known yet; a PNG holds a single plane.
+    """
     path = Path(path)
-    _format(path)
+    chosen = _format(path)
     _dtype(dtype)
-    from deconlab.io import tiff
-
-    tiff.check_dtype(dtype)
+    chosen.check(path.name, dtype, image)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name the file to write.")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already. Say --overwrite to replace it, or name another output.")
     if not path.parent.exists():
         raise FileNotFoundError(f"The folder {path.parent} does not exist; make it first.")
+    if not path.parent.is_dir():
+        raise NotADirectoryError(f"{path.parent} is not a folder; name another output.")
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"The folder {path.parent} is not writable; name another output.")
 
@@ -126,10 +164,14 @@ def _dtype(dtype: str) -> np.dtype[Any]:
     return target
 
 
-def _format(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+def _format(path: Path) -> Format:
+    suffix = "".join(path.suffixes[-2:]).lower()
+    module = SUFFIXES.get(suffix, SUFFIXES.get(path.suffix.lower()))
+    if module is None:
         raise ValueError(
-            f"{path.name}: no reader for {suffix or 'files without a suffix'}; there are {', '.join(SUFFIXES)}."
+            f"{path.name}: no format is known for {path.suffix or 'files without a suffix'}; there are "
+            f"{', '.join(SUFFIXES)}."
         )
-    return SUFFIXES[suffix]
+    found: Any = import_module(f"deconlab.io.{module}")
+    chosen: Format = found
+    return chosen

@@ -38,7 +38,8 @@ def compose(base_xml: str, image: Image) -> str:
         if said.voxel_um.get(axis) != size:
             pixels.set(f"PhysicalSize{axis.upper()}", repr(float(size)))
             pixels.set(f"PhysicalSize{axis.upper()}Unit", "µm")
-    _objective(root, where, image.channels[0].optics, said.channels[0].optics)
+    knowing = [channel.optics for channel in image.channels if channel.optics.get("na") is not None]
+    _objective(root, where, knowing[0] if knowing else image.channels[0].optics, said.channels[0].optics)
     names = {name: mode for mode, name in reversed(list(MODALITIES.items()))}
     elements = [element for element in pixels if local(element) == "Channel"]
     for element, channel, before in zip(elements, image.channels, said.channels, strict=True):
@@ -132,7 +133,7 @@ def _annotated(root: ElementTree.Element, where: ElementTree.Element, image: Ima
     said = parse(ElementTree.tostring(root, encoding="unicode"))
     kept = ElementTree.SubElement(annotations, "XMLAnnotation", ID="Annotation:deconlab", Namespace=RECORD)
     value = ElementTree.SubElement(kept, "Value")
-    text = json.dumps(record.of(image, said.channels, carried=True))
+    text = json.dumps(record.of(image, said.channels, carried_xml=True))
     ElementTree.SubElement(value, "record", json=text)
     ElementTree.SubElement(where, "AnnotationRef", ID="Annotation:deconlab")
     return ElementTree.tostring(root, encoding="unicode")

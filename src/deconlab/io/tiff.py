@@ -111,10 +111,13 @@ def _check_whole(path: Path, raw: _Raw, told: ome.Description | None) -> None:
         raise ValueError(f"{path} says it holds {sizes}, but only {use_it}")
 
 
-def check_dtype(dtype: str) -> None:
-    """Raise ValueError for numbers that no other program would read."""
+def check(name: str, dtype: str, image: Image | None = None) -> None:
+    """Raise for what cannot be written: see :class:`deconlab.io.Format`."""
+    del image  # any axes do
     if np.dtype(dtype).name not in DTYPES:
-        raise ValueError(f"A TIFF that other programs read holds no {dtype}; choose one of {', '.join(DTYPES)}.")
+        raise ValueError(
+            f"{name}: a TIFF that other programs read holds no {dtype}; choose one of {', '.join(DTYPES)}."
+        )
 
 
 def write(path: Path, image: Image, name: str) -> None:

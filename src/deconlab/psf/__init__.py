@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING, Any
 from deconlab.registry import Registry
 
 if TYPE_CHECKING:
+    from deconlab.psf._arbitrary import ArbitraryPupil
+    from deconlab.psf._facts import Facts
+    from deconlab.psf._for_image import for_image
     from deconlab.psf._measured import measured
+    from deconlab.psf._modality import PRESETS, for_modality, preset
     from deconlab.psf._model import PSF, PSFModel, PSFWarning, SamplingWarning
     from deconlab.psf.airy import Airy
+    from deconlab.psf.annular import Annular
     from deconlab.psf.astigmatic import Astigmatic
     from deconlab.psf.born_wolf import BornWolf
     from deconlab.psf.cardinal_sine import CardinalSine
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from deconlab.psf.confocal import Confocal
     from deconlab.psf.cosine import Cosine
     from deconlab.psf.debye import Debye
+    from deconlab.psf.double_helix import DoubleHelix
     from deconlab.psf.double_helix_gaussian import DoubleHelixGaussian
     from deconlab.psf.four_pi import FourPi
     from deconlab.psf.gaussian import Gaussian
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
     from deconlab.psf.moffat import Moffat
     from deconlab.psf.multiphoton import Multiphoton
     from deconlab.psf.oriented_gaussian import OrientedGaussian
+    from deconlab.psf.phase_mask import PhaseMask
     from deconlab.psf.polychromatic import Polychromatic
     from deconlab.psf.richards_wolf import RichardsWolf
     from deconlab.psf.spinning_disk import SpinningDisk
@@ -45,9 +52,12 @@ if TYPE_CHECKING:
     from deconlab.psf.stokseth import Stokseth
     from deconlab.psf.torok_varga import TorokVarga
     from deconlab.psf.variable_index import VariableIndex
+    from deconlab.psf.zernike import Zernike
 
 _WHERE = {
     "Airy": "airy",
+    "Annular": "annular",
+    "ArbitraryPupil": "_arbitrary",
     "Astigmatic": "astigmatic",
     "BornWolf": "born_wolf",
     "CardinalSine": "cardinal_sine",
@@ -55,7 +65,9 @@ _WHERE = {
     "Confocal": "confocal",
     "Cosine": "cosine",
     "Debye": "debye",
+    "DoubleHelix": "double_helix",
     "DoubleHelixGaussian": "double_helix_gaussian",
+    "Facts": "_facts",
     "FourPi": "four_pi",
     "Gaussian": "gaussian",
     "GaussianFit": "gaussian_fit",
@@ -68,9 +80,11 @@ _WHERE = {
     "Moffat": "moffat",
     "Multiphoton": "multiphoton",
     "OrientedGaussian": "oriented_gaussian",
+    "PRESETS": "_modality",
     "PSF": "_model",
     "PSFModel": "_model",
     "PSFWarning": "_model",
+    "PhaseMask": "phase_mask",
     "Polychromatic": "polychromatic",
     "RichardsWolf": "richards_wolf",
     "STED": "sted",
@@ -80,7 +94,11 @@ _WHERE = {
     "Stokseth": "stokseth",
     "TorokVarga": "torok_varga",
     "VariableIndex": "variable_index",
+    "Zernike": "zernike",
+    "for_image": "_for_image",
+    "for_modality": "_modality",
     "measured": "_measured",
+    "preset": "_modality",
 }
 
 
@@ -105,9 +123,12 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "ISM",
+    "PRESETS",
     "PSF",
     "STED",
     "Airy",
+    "Annular",
+    "ArbitraryPupil",
     "Astigmatic",
     "BornWolf",
     "CardinalSine",
@@ -115,7 +136,9 @@ __all__ = [
     "Confocal",
     "Cosine",
     "Debye",
+    "DoubleHelix",
     "DoubleHelixGaussian",
+    "Facts",
     "FourPi",
     "Gaussian",
     "GaussianFit",
@@ -129,6 +152,7 @@ __all__ = [
     "OrientedGaussian",
     "PSFModel",
     "PSFWarning",
+    "PhaseMask",
     "Polychromatic",
     "RichardsWolf",
     "STEDLorentzian",
@@ -137,6 +161,10 @@ __all__ = [
     "Stokseth",
     "TorokVarga",
     "VariableIndex",
+    "Zernike",
+    "for_image",
+    "for_modality",
     "measured",
+    "preset",
     "registry",
 ]

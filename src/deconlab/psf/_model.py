@@ -16,6 +16,8 @@ from deconlab.lazytorch import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from deconlab.psf._facts import Facts
+
 _AXES = "zyx"
 
 
@@ -81,7 +83,7 @@ class PSFModel(ABC):
     """
 
     dimensions: ClassVar[tuple[int, ...]] = (2, 3)
-    modalities: ClassVar[tuple[str, ...]] = ()  # the words for microscopes of which it is the model to take
+    modality: ClassVar[str | None] = None  # the kind of microscope that has it; None: any that it is fitted to
     references: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -190,6 +192,13 @@ class PSFModel(ABC):
             raise ValueError(f"The number of planes must be a whole number >= 1, not {planes!r}.")
 
     @final
+    def facts(self) -> Facts:
+        """Widths, resolution, largest voxels, focal shift, and what they were made from."""
+        from deconlab.psf._facts import facts
+
+        return facts(self)
+
+    @final
     def describe(self) -> str:
         """The model and every parameter, with the defaults marked, in one line."""
         given: list[str] = []
@@ -265,5 +274,6 @@ def _odd_below(size: float) -> int:
 
 def _captured(captured: float, per_plane: tuple[float, ...], grid: Grid) -> str:
     worst = min(range(len(per_plane)), key=per_plane.__getitem__)
-    text = f"The grid {' × '.join(map(str, grid.shape))} holds {captured:.2%} of the light"
+    size = math.prod(grid.shape) * 4 / 2**20
+    text = f"The grid {' × '.join(map(str, grid.shape))} ({size:.3g} MiB) holds {captured:.2%} of the light"
     return f"{text}; plane {worst} holds least, {per_plane[worst]:.2%}" if grid.ndim == 3 else text

@@ -94,7 +94,7 @@ def plane(stop: float, widest_phase: float, kinked: bool = False) -> Plane:
 
     Raises ValueError beyond 2048 samples.
     """
-    count = 2 * math.ceil(max(192.0, 2.0 * widest_phase) / 2) * (2 if kinked else 1)
+    count = 64 * math.ceil(max(192.0, 2.0 * widest_phase) / 64) * (2 if kinked else 1)
     if count > _MOST:
         raise ValueError(
             f"The PSF would need a pupil of {count} samples across (at most {_MOST}): its phase swings by "

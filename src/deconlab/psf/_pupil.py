@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class PupilModel(Layers, PSFModel):
     pixel_integration: Annotated[
         bool, Doc("integrate over the area of each pixel, as a camera does, instead of sampling its centre")
     ] = field(default=True, kw_only=True)
+
+    modality: ClassVar[str | None] = "widefield"
 
     @abstractmethod
     def _mask(self, at: Plane, stop: float) -> Tensor:

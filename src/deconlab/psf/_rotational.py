@@ -130,6 +130,8 @@ class RadialModel(PSFModel):
 class RotationalModel(RadialModel):
     """An objective and its light. Subclasses give :meth:`_pupil`."""
 
+    modality: ClassVar[str | None] = "widefield"
+
     na: Annotated[float, Gt(0), Doc("numerical aperture of the objective")]
     emission_nm: Annotated[Nm, Gt(0), Doc("wavelength of the detected light, in vacuum")]
     immersion_index: Annotated[

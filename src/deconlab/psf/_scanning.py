@@ -102,28 +102,28 @@ class PinholeModel(ScanningModel):
     pinhole_au: Annotated[
         float | None, Ge(0), Doc("diameter of the pinhole, in Airy units 1.22 λ / NA; default: 1")
     ] = None
-    pinhole_um: Annotated[
+    backprojected_pinhole_um: Annotated[
         Um | None, Gt(0), Doc("diameter of the pinhole, projected back into the sample; instead of pinhole_au")
     ] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_both_pinholes(self, self.pinhole_au, self.pinhole_um)
+        refuse_both_pinholes(self, self.pinhole_au, self.backprojected_pinhole_um)
 
     def _look_for_swapped_units(self) -> None:
         super()._look_for_swapped_units()
-        if isinstance(self.pinhole_um, int | float):
-            _optics.refuse_length(type(self).__name__, "pinhole_um", self.pinhole_um, 20)
+        if isinstance(self.backprojected_pinhole_um, int | float):
+            _optics.refuse_length(type(self).__name__, "backprojected_pinhole_um", self.backprojected_pinhole_um, 20)
 
     def _when_none(self, name: str) -> str:
         if name == "pinhole_au":
-            return "" if self.pinhole_um is not None else "pinhole_au 1"
+            return "" if self.backprojected_pinhole_um is not None else "pinhole_au 1"
         return super()._when_none(name)
 
     @property
     def pinhole_radius_um(self) -> float:
         """Radius of the pinhole, projected back into the sample."""
-        return pinhole_radius_um(self.na, self.emission_nm, self.pinhole_au, self.pinhole_um)
+        return pinhole_radius_um(self.na, self.emission_nm, self.pinhole_au, self.backprojected_pinhole_um)
 
     def nyquist_um(self) -> tuple[float, float]:
         """Largest voxel (axial, lateral) in µm: the bandwidths of excitation and emission add."""
@@ -147,17 +147,19 @@ def cutoff_of(pupil: _radial.Pupil) -> float:
     return pupil.stop * pupil.wavenumber / math.pi
 
 
-def pinhole_radius_um(na: float, emission_nm: float, pinhole_au: float | None, pinhole_um: float | None) -> float:
+def pinhole_radius_um(
+    na: float, emission_nm: float, pinhole_au: float | None, backprojected_pinhole_um: float | None
+) -> float:
     """Half of the diameter given in µm, or in Airy units of 1.22 λ / NA."""
-    if pinhole_um is not None:
-        return pinhole_um / 2
+    if backprojected_pinhole_um is not None:
+        return backprojected_pinhole_um / 2
     return (1.0 if pinhole_au is None else pinhole_au) * 0.61 * emission_nm / 1000 / na
 
 
-def refuse_both_pinholes(model: object, pinhole_au: float | None, pinhole_um: float | None) -> None:
+def refuse_both_pinholes(model: object, pinhole_au: float | None, backprojected_pinhole_um: float | None) -> None:
     """Raise if the pinhole was given twice."""
-    if pinhole_au is not None and pinhole_um is not None:
+    if pinhole_au is not None and backprojected_pinhole_um is not None:
         raise ValueError(
-            f"{type(model).__name__}: the pinhole is given twice, as pinhole_au {pinhole_au:g} and pinhole_um "
-            f"{pinhole_um:g}: give one of them."
+            f"{type(model).__name__}: the pinhole is given twice, as pinhole_au {pinhole_au:g} and backprojected_pinhole_um "
+            f"{backprojected_pinhole_um:g}: give one of them."
         )

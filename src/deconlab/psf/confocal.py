@@ -30,7 +30,7 @@ class Confocal(PinholeModel):
     0.22875
     """
 
-    modalities: ClassVar[tuple[str, ...]] = ("confocal",)
+    modality: ClassVar[str | None] = "confocal"
     references: ClassVar[tuple[str, ...]] = ("10.1364/OL.12.000227",)
 
     def _profile(self, z_um: Tensor, r_um: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ class FourPi(ProductModel):
     phase_rad: Annotated[float, Doc("phase between the objectives; 0 is constructive in the focus")] = 0.0
     pinhole_au: Annotated[float, Ge(0), Doc("diameter of the pinhole, in Airy units 1.22 λ / NA")] = 1.0
 
-    modalities: ClassVar[tuple[str, ...]] = ("4Pi",)
+    modality: ClassVar[str | None] = "4Pi"
     references: ClassVar[tuple[str, ...]] = ("10.1364/JOSAA.9.002159",)
 
     def best_focus_um(self) -> float:

@@ -50,7 +50,7 @@ class LightSheet(LayeredModel):
     ] = None
     optics: Annotated[Field, Doc("vectorial (Török-Varga, isotropic dipoles) or scalar (Gibson-Lanni)")] = "vectorial"
 
-    modalities: ClassVar[tuple[str, ...]] = ("light sheet",)
+    modality: ClassVar[str | None] = "light sheet"
     references: ClassVar[tuple[str, ...]] = ("10.1126/science.1100035", "10.1126/science.1162493")
 
     def __post_init__(self) -> None:

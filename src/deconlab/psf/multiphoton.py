@@ -34,22 +34,22 @@ class Multiphoton(ScanningModel):
     pinhole_au: Annotated[
         float | None, Ge(0), Doc("diameter of the pinhole of a descanned detector, in Airy units; default: no pinhole")
     ] = None
-    pinhole_um: Annotated[
+    backprojected_pinhole_um: Annotated[
         Um | None, Gt(0), Doc("diameter of the pinhole, projected back into the sample; instead of pinhole_au")
     ] = None
 
-    modalities: ClassVar[tuple[str, ...]] = ("multi-photon", "two-photon", "three-photon")
+    modality: ClassVar[str | None] = "multi-photon"
     references: ClassVar[tuple[str, ...]] = ("10.1126/science.2321027", "10.1038/nbt899")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_both_pinholes(self, self.pinhole_au, self.pinhole_um)
+        refuse_both_pinholes(self, self.pinhole_au, self.backprojected_pinhole_um)
         if self._has_pinhole and self.emission_nm is None:
             raise ValueError("Multiphoton: a pinhole sees emitted light: give emission_nm as well, or no pinhole.")
 
     @property
     def _has_pinhole(self) -> bool:
-        return self.pinhole_au is not None or self.pinhole_um is not None
+        return self.pinhole_au is not None or self.backprojected_pinhole_um is not None
 
     def _when_none(self, name: str) -> str:
         return "no pinhole" if name == "pinhole_au" and not self._has_pinhole else super()._when_none(name)
@@ -74,6 +74,6 @@ class Multiphoton(ScanningModel):
         lit = _radial.intensity(self._at(self.excitation_nm), z_um, r_um) ** self.photons
         if not self._has_pinhole or self.emission_nm is None:
             return lit
-        radius = pinhole_radius_um(self.na, self.emission_nm, self.pinhole_au, self.pinhole_um)
+        radius = pinhole_radius_um(self.na, self.emission_nm, self.pinhole_au, self.backprojected_pinhole_um)
         pupil = self._at(self.emission_nm)
         return lit * self._seen(pupil, z_um, r_um, disc(radius, cutoff_of(pupil)))

@@ -41,7 +41,7 @@ class SpinningDisk(PinholeModel):
 
     spacing_um: Annotated[Um, Gt(0), Doc("distance between pinholes, projected back into the sample")] = 2.5
 
-    modalities: ClassVar[tuple[str, ...]] = ("spinning disk",)
+    modality: ClassVar[str | None] = "spinning disk"
     references: ClassVar[tuple[str, ...]] = ("10.1364/JOSA.58.000661", "10.1364/AO.42.004119")
 
     def __post_init__(self) -> None:

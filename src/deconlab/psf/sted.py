@@ -53,7 +53,7 @@ class STED(PinholeModel):
     )
 
     together: ClassVar[bool] = False
-    modalities: ClassVar[tuple[str, ...]] = ("STED",)
+    modality: ClassVar[str | None] = "STED"
     references: ClassVar[tuple[str, ...]] = ("10.1364/OL.19.000780", "10.1038/nmeth1108", "10.1364/OE.16.004154")
 
     def __post_init__(self) -> None:

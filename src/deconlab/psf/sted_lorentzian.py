@@ -35,6 +35,7 @@ class STEDLorentzian(PSFModel):
     fwhm_um: Annotated[Um, Gt(0), Doc("full width at half maximum, laterally")]
     fwhm_axial_um: Annotated[Um, Gt(0), Doc("full width at half maximum along z")] = field(default=0.5, kw_only=True)
 
+    modality: ClassVar[str | None] = "STED"
     references: ClassVar[tuple[str, ...]] = ("10.1364/OE.16.004154",)
 
     def _look_for_swapped_units(self) -> None:

@@ -41,6 +41,7 @@ class Stokseth(RadialModel):
         float, Gt(0), Doc("index of refraction of the immersion medium (oil 1.515, water 1.333)")
     ]
 
+    modality: ClassVar[str | None] = "widefield"
     references: ClassVar[tuple[str, ...]] = ("10.1364/JOSA.59.001314",)
 
     def __post_init__(self) -> None:

@@ -38,7 +38,6 @@ class TorokVarga(LayeredModel):
         Apodisation, Doc("amplitude over θ: aplanatic (√cos θ), none (1), or uniform over the pupil (cos θ)")
     ] = field(default="aplanatic", kw_only=True)
 
-    modalities: ClassVar[tuple[str, ...]] = ("widefield",)
     references: ClassVar[tuple[str, ...]] = (
         "10.1364/AO.36.002305",
         "10.1364/OE.17.006829",

@@ -312,7 +312,7 @@ def test_a_psf_that_is_none(plane: Path, psf: Any, message: str) -> None:
         (["--method", "wiener", "--snapshots", "2"], 2, "wiener has no iterations to watch: leave out --snapshots"),
         (["--emission-nm", "460,520"], 1, "1 channel, and 2 emission wavelengths are given (460, 520 nm)"),
         (["--threads", "none"], 2, "--threads must be a whole number"),
-        (["--psf-model", "airy"], 2, "Unknown PSF model 'airy'"),
+        (["--psf-model", "airey"], 2, "Unknown PSF model 'airey'"),
         (["--dtype", "complex64"], 2, "'complex64' is not one of"),
         (["--dtype", "float64", "--device", "mps"], 1, "mps"),
         (["--reference", "{psf}"], 1, "they must be equal"),

@@ -353,6 +353,17 @@ def test_a_confocal_file_asks_for_its_psf(tmp_path: Path) -> None:
     channel = Channel("GFP", Optics().known("file", **{**OPTICS, "modality": "confocal"}))
     io.write(tmp_path / "a.ome.tif", Image(counts(5, 20, 21), "zyx", VOXEL, (channel,)), dtype="uint16")
     text = bad(tmp_path / "a.ome.tif")
-    assert "acquired as 'confocal' according to the file" in text
-    assert "--psf" in text
-    assert "Unknown modality" not in text
+    assert "To compute the PSF with confocal, this is missing: excitation_nm (--excitation-nm)" in text
+    assert "together with --psf-model confocal, or a PSF with --psf" in text
+    good(
+        tmp_path / "a.ome.tif",
+        "--psf-model",
+        "confocal",
+        "--excitation-nm",
+        460,
+        "--iterations",
+        1,
+        "-o",
+        tmp_path / "o.tif",
+    )
+    assert "acquired as 'confocal' according to the file" in bad(tmp_path / "a.ome.tif", "--psf-model", "gibson-lanni")

@@ -46,7 +46,7 @@ class ChannelPSF:
     ) -> ChannelPSF:
         """From what :func:`deconlab.restore.restore_volumes` is told; raises if a PSF cannot be made for every channel."""
         if psf is None:
-            return cls._computed(image, model or optics.DEFAULT_MODEL, modality, settings)
+            return cls._computed(image, model or optics.model_for(image, modality), modality, settings)
         if model is not None:
             raise ValueError("A PSF is given, so that none is computed: leave out --psf or --psf-model.")
         voxel = None if psf_voxel_um is None else tuple(float(size) for size in psf_voxel_um)

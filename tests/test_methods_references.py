@@ -14,12 +14,15 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import lsq_linear, minimize, nnls
 
-from deconlab.functionals import LaplacianPrior, LeastSquares, PoissonLikelihood, QuadraticPrior, Tikhonov, Zero
-from deconlab.methods import Method, refusals, registry
+from deconlab import fourier
+from deconlab.functionals import LaplacianPrior, LeastSquares, PoissonLikelihood, Prior, QuadraticPrior, Tikhonov, Zero
+from deconlab.methods import IterativeMethod, Method, claims, refusals, registry
+from deconlab.methods._gradient import GradientMethod, GradientState
 from deconlab.operators import Blur, Identity, LinearOperator, blur
 from deconlab.problem import Box, Constraint, Free, NonNegative, Problem
 from deconlab.solve import iterate, solve
 from deconlab.stopping import MaxIterations
+from deconlab.testing._examples import example
 
 Array = NDArray[np.float64]
 
@@ -226,6 +229,30 @@ def test_accelerations_are_their_published_formulas(name: str, reference: Callab
     np.testing.assert_allclose(found.flatten(), expected, rtol=1e-9, atol=1e-9 * expected.max())
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters", "transforms"),
+    [
+        ("naive-inverse", {}, 4),
+        ("truncated-inverse", {}, 4),
+        ("tikhonov-inverse", {}, 4),
+        ("laplacian-regularised-inverse", {}, 4),
+        ("wiener", {"noise_to_signal": 0.1}, 4),
+        ("wiener", {}, 5),
+    ],
+)
+def test_filters_cost_the_transforms_they_state(
+    name: str, parameters: dict[str, Any], transforms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filter_ = method(name, **parameters)
+    problem = example(filter_)
+    calls = []
+    for call in ("rfftn", "irfftn"):
+        plain = getattr(fourier, call)
+        monkeypatch.setattr(fourier, call, lambda *a, plain=plain, **k: (calls.append(1), plain(*a, **k))[1])
+    solve(filter_, problem, stop=MaxIterations(1))
+    assert len(calls) == transforms
+
+
 # Minima
 
 
@@ -250,17 +277,26 @@ def least_squares_reference(
     return x.reshape(H.in_shape), matrix, side
 
 
+def mild() -> Array:
+    """A skewed PSF whose OTF is nowhere small, so that fixed steps arrive in hundreds."""
+    psf = 0.4 * skewed((3, 4))
+    psf[1, 2] += 0.6
+    return psf
+
+
 @pytest.mark.parametrize("boundary", ["periodic", "open"])
-@pytest.mark.parametrize("prior", [Tikhonov(0.05), LaplacianPrior(0.1), LaplacianPrior(0.1, spacing=(0.3, 0.1))])
+@pytest.mark.parametrize("prior", [Tikhonov(0.2), LaplacianPrior(0.1), LaplacianPrior(0.1, spacing=(0.3, 0.1))])
 def test_every_road_leads_to_the_same_minimum(boundary: str, prior: QuadraticPrior) -> None:
     """Filters in closed form, gradient descent and conjugate gradients, and NumPy's dense least squares."""
-    H = blur(tensor(skewed((3, 4))), (6, 7), boundary)
+    H = blur(tensor(mild()), (6, 7), boundary)
     fidelity = LeastSquares(H, tensor(20 * np.random.default_rng(0).random((6, 7))), 1.5)
     problem = Problem(fidelity, prior)
     expected, _, _ = least_squares_reference(fidelity, prior, Free())
     closed = "tikhonov-inverse" if isinstance(prior, Tikhonov) else "laplacian-regularised-inverse"
+    # Beyond an open border, where little is measured, the Laplacian alone pulls, and slowly.
+    steps, fixed = (300, 1e-6) if boundary == "periodic" or isinstance(prior, Tikhonov) else (2000, 2e-2)
     roads = [
-        ("tikhonov-miller", 1000, {}, 1e-2),
+        ("tikhonov-miller", steps, {}, fixed),
         ("conjugate-tikhonov-miller", 100, {}, 1e-10),
         (closed, 1, {"edges": "exact"}, 1e-9 if boundary == "periodic" else 3e-4),
     ]
@@ -270,19 +306,19 @@ def test_every_road_leads_to_the_same_minimum(boundary: str, prior: QuadraticPri
     for name, iterations, parameters, tolerance in roads:
         found = run(name, problem, iterations, **parameters)  # type: ignore[arg-type]
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max(), err_msg=name)
-        assert float(problem.objective(tensor(found))) == pytest.approx(least, rel=1e-5), name
+        assert float(problem.objective(tensor(found))) == pytest.approx(least, rel=1e-4), name
     for name in ("tikhonov-miller", "iterative-constrained-tikhonov-miller"):  # slow, but there they stay
-        stays = run(name, problem, 50, x0=tensor(expected))
+        stays = run(name, problem, 5, x0=tensor(expected))
         np.testing.assert_allclose(stays, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("boundary", ["periodic", "open"])
 @pytest.mark.parametrize("constraint", [NonNegative(), Box(1.0, 15.0)])
-@pytest.mark.parametrize("prior", [Tikhonov(0.05), LaplacianPrior(0.05)])
+@pytest.mark.parametrize("prior", [Tikhonov(0.1), LaplacianPrior(0.05)])
 def test_constrained_methods_reach_the_constrained_minimum(
     boundary: str, constraint: Constraint, prior: QuadraticPrior
 ) -> None:
-    H = blur(tensor(skewed((3, 4))), (6, 7), boundary)
+    H = blur(tensor(mild()), (6, 7), boundary)
     generator = np.random.default_rng(0)
     weights = tensor(0.5 + generator.random((6, 7)))
     fidelity = LeastSquares(H, tensor(20 * generator.random((6, 7))), 8.0, weights)
@@ -292,16 +328,17 @@ def test_constrained_methods_reach_the_constrained_minimum(
     if isinstance(constraint, NonNegative):
         np.testing.assert_allclose(expected.flatten(), nnls(matrix, side)[0], atol=1e-10)
     assert (expected <= constraint.bounds[0]).mean() > 0.02, "the constraint must bind for this to prove anything"
+    steps, fixed = (300, 1e-6) if boundary == "periodic" or isinstance(prior, Tikhonov) else (2000, 2e-2)
     for name, iterations, tolerance in (
         ("conjugate-tikhonov-miller", 200, 1e-9),
-        ("iterative-constrained-tikhonov-miller", 1000, 1e-3),
+        ("iterative-constrained-tikhonov-miller", steps, fixed),
     ):
         found = run(name, problem, iterations)
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * expected.max(), err_msg=name)
         assert float(problem.objective(tensor(found))) == pytest.approx(
-            float(problem.objective(tensor(expected))), rel=1e-7
+            float(problem.objective(tensor(expected))), rel=1e-4
         )
-        stays = run(name, problem, 20, x0=tensor(expected))
+        stays = run(name, problem, 5, x0=tensor(expected))
         np.testing.assert_allclose(stays, expected, rtol=0, atol=1e-12 * expected.max())
 
 
@@ -346,7 +383,7 @@ def courses() -> tuple[float, dict[str, Array]]:
         course = []
         for iteration in iterate(method(name), problem):  # type: ignore[arg-type]
             course.append(iteration.objective)
-            if iteration.index == 800:
+            if iteration.index == 500:
                 break
         found[name] = np.array(course)
     return likelihood_reference(problem, 2.0), found
@@ -365,10 +402,10 @@ def test_accelerations_come_to_richardson_lucys_likelihood_sooner(
 
 
 def test_richardson_lucy_and_its_accelerations_end_at_the_maximum(courses: tuple[float, dict[str, Array]]) -> None:
-    """Heavy ball: to 1e-3. Richardson-Lucy is still on its way. Biggs-Andrews has settled a little short of it."""
+    """Heavy ball: to 2e-3. Richardson-Lucy is still on its way. Biggs-Andrews has settled a little short of it."""
     least, course = courses
-    assert course["richardson-lucy"][-1] == pytest.approx(least, rel=5e-2)
-    assert course["scaled-heavy-ball"][-1] == pytest.approx(least, rel=1e-3)
+    assert course["richardson-lucy"][-1] == pytest.approx(least, rel=8e-2)
+    assert course["scaled-heavy-ball"][-1] == pytest.approx(least, rel=2e-3)
     assert course["biggs-andrews"][-1] == pytest.approx(least, rel=2e-2)
     for values in course.values():
         assert values.min() >= least * (1 - 1e-9)
@@ -378,29 +415,28 @@ def test_richardson_lucy_and_its_accelerations_end_at_the_maximum(courses: tuple
 
 
 def float32_problem(background: float, masked: bool) -> Problem[Any, Any]:
-    psf = np.zeros((9, 17, 17))
-    psf[3:6, 5:12, 5:12] = gaussian(3, 1.0)[:, 1][:, None, None] * gaussian(7, 1.5)
-    H = blur(torch.as_tensor(psf / psf.sum(), dtype=torch.float32), (10, 20, 20), "open")
+    psf = np.zeros((9, 15, 15))
+    psf[3:6, 4:11, 4:11] = gaussian(3, 1.0)[:, 1][:, None, None] * gaussian(7, 1.5)
+    H = blur(torch.as_tensor(psf / psf.sum(), dtype=torch.float32), (8, 17, 17), "open")
     generator = np.random.default_rng(0)
     truth = generator.random(H.in_shape) * 200 * (generator.random(H.in_shape) > 0.7)
     y = generator.poisson(H.forward(torch.as_tensor(truth, dtype=torch.float32)).clamp(min=0) + background)
     weights = torch.ones(y.shape)
-    weights[3:5, 6:12, 8:14] = 0
+    weights[3:5, 6:10, 8:12] = 0
     fidelity = PoissonLikelihood(H, torch.as_tensor(y, dtype=torch.float32), background, weights if masked else None)
     return Problem(fidelity, constraint=NonNegative())
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("background", [0.0, 3.0])
+@pytest.mark.parametrize(("background", "masked"), [(0.0, False), (0.0, True), (3.0, True)])
 def test_single_precision_with_dark_borders_stays_sound(background: float, masked: bool) -> None:
-    """200 iterations on an open domain a third of whose voxels have Hᵀ1 <= 0 by rounding: finite, monotone, and counts kept.
+    """200 iterations on an open domain many of whose voxels have Hᵀ1 <= 0 by rounding: finite, monotone, and counts kept.
 
     What a step keeps is Σ w·Hx⁺ = Σ w·y·Hx/(Hx + b): without a background Σ w·Hx = Σ w·y from the first step on. With one,
     Σ w(Hx + b) = Σ w·y holds only as far as y/(Hx + b) averages to 1, hence to a fraction of a percent here.
     """
     problem = float32_problem(background, masked)
     fidelity = problem.fidelity
-    assert float((fidelity.back_projected_weights() <= 0).float().mean()) > 0.2
+    assert float((fidelity.back_projected_weights() <= 0).float().mean()) > 0.1
     weights = torch.ones_like(fidelity.y) if fidelity.weights is None else fidelity.weights
     counted = float((weights * fidelity.y).sum(dtype=torch.float64))
     objective = np.inf
@@ -443,6 +479,30 @@ def test_masked_voxels_are_filled_from_their_surroundings() -> None:
     hole, filled = (H.frame.forward(tensor(run("richardson-lucy", poisson(H, y, 0.0, w), 30))) for w in (None, weights))
     assert float(hole[8, 8]) < 25
     assert float(filled[8, 8]) == pytest.approx(50, rel=1e-3)
+
+
+def test_bright_objects_keep_their_intensity_under_inverse_variance_weights() -> None:
+    H = blur(tensor(gaussian(9, 1.5)), (24, 24), "open")
+    truth = np.ones(H.in_shape)
+    truth[11:21, 11:21] = 800
+    y = tensor(np.random.default_rng(0).poisson(H.forward(tensor(truth)).clamp(min=0)))
+    problem = Problem(LeastSquares(H, y, weights=1 / (y + 1)), Tikhonov(1e-5), NonNegative())
+    x = run("conjugate-tikhonov-miller", problem, 200)
+    assert x[14:18, 14:18].mean() == pytest.approx(800, rel=0.1)
+
+
+@pytest.mark.parametrize("edges", ["continue", "taper", "window"])
+def test_an_axis_that_is_not_blurred_has_no_edges(edges: str) -> None:
+    """One plane as a volume of one plane, and planes that are blurred one by one: as in two dimensions."""
+    planes, psf = 100 * skewed((3, 24, 24), 3) * 3 * 24**2, gaussian(9, 1.5)
+    flat = [run("wiener", Problem(LeastSquares(blur(tensor(psf), (24, 24)), tensor(y))), edges=edges, noise_to_signal=0.01)
+            for y in planes]  # fmt: skip
+    for volume, expected in ((planes[:1], np.stack(flat[:1])), (planes, np.stack(flat))):
+        if edges == "window" and len(volume) > 1:
+            continue  # it fades every axis, blurred or not
+        H = blur(tensor(psf[None]), volume.shape)
+        found = run("wiener", Problem(LeastSquares(H, tensor(volume))), edges=edges, noise_to_signal=0.01)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * expected.max())
 
 
 # Errors and refusals
@@ -515,6 +575,28 @@ def test_refusals_say_every_reason_in_a_sentence() -> None:
         assert refusals(wiener, Problem(LeastSquares(fine, y))) == []
     with pytest.raises(ValueError, match=r"Poisson.*NonNegative, not Free\."):
         run("richardson-lucy", Problem(squares))
+
+
+class Silent(IterativeMethod):  # type: ignore[type-arg]
+    """Does not say what it solves."""
+
+    def init(self, problem: Any, x0: Any = None) -> Any: ...
+
+    def step(self, problem: Any, state: Any) -> Any: ...
+
+
+class Open(GradientMethod):  # type: ignore[type-arg]
+    """Leaves the prior open."""
+
+
+def test_claims_are_what_the_type_parameters_say() -> None:
+    with pytest.raises(TypeError, match=r"Silent does not say what it solves: derive it from IterativeMethod\[State"):
+        claims(Silent)
+    assert claims(Open) == (GradientState, LeastSquares, Prior)
+    problem = Problem(LeastSquares(Identity((3,)), torch.ones(3)), Tikhonov())
+    assert refusals(Open, problem) == []
+    assert claims(registry.get("wiener")).prior is Zero
+    assert claims(registry.get("tikhonov-miller")) == (GradientState, LeastSquares, QuadraticPrior)
 
 
 def test_a_flat_start_needs_signal() -> None:

@@ -95,9 +95,9 @@ class Problem(Generic[F, P]):
     def flat(self) -> Tensor:
         """The flat object with the data's sum, the start of iterative methods unless another is given."""
         level = self.fidelity.mean_signal
-        if level.device.type != "meta" and not float(level) > 0:
+        if level.device.type != "meta" and not float(level.detach()) > 0:
             raise ValueError(
-                f"The data's mean above the background is {float(level):g}: there is no signal to restore. "
+                f"The data's mean above the background is {float(level.detach()):g}: there is no signal to restore. "
                 f"Check the background and the camera's offset."
             )
         return self.project(level.expand(self.H.in_shape).clone())

@@ -116,9 +116,8 @@ def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
             raise ValueError(f"{where} must be one of {', '.join(parameter.choices)}, not {value!r}.")
         return
     if parameter.kind in (int, float):
-        numeric = isinstance(value, int | float) or (parameter.kind is float and hasattr(value, "__float__"))
-        whole = not isinstance(value, float) or value == int(value) if numeric and math.isfinite(value) else False
-        if isinstance(value, bool) or not numeric or (parameter.kind is int and math.isfinite(value) and not whole):
+        number = _number(value)
+        if number is None or (parameter.kind is int and math.isfinite(number) and number != int(number)):
             kind = "a whole number" if parameter.kind is int else "a number"
             words = "".join(f" or {word!r}" for word in parameter.choices)
             raise TypeError(f"{where} must be {kind}{words}, not {value!r}.")
@@ -128,10 +127,20 @@ def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
             (parameter.below, operator.lt),
             (parameter.at_most, operator.le),
         )
-        if not math.isfinite(value) or not all(limit is None or holds(value, limit) for limit, holds in rules):
+        if not math.isfinite(number) or not all(limit is None or holds(number, limit) for limit, holds in rules):
             raise ValueError(f"{where} must be {parameter.bounds or 'a finite number'}{unit}, not {value!r}.")
     elif not isinstance(value, parameter.kind):
         raise TypeError(f"{where} must be of type {parameter.kind.__name__}, not {value!r}.")
+
+
+def _number(value: Any) -> float | None:
+    """``value`` as a number, NumPy's scalars included; None for a truth value, a word or an array."""
+    if isinstance(value, bool | str | bytes) or getattr(value, "ndim", 0) != 0 or not hasattr(value, "__float__"):
+        return None
+    try:
+        return float(value)
+    except (TypeError, OverflowError):
+        return None
 
 
 def asdict(instance: Any) -> dict[str, Any]:
@@ -164,6 +173,8 @@ def _read(field: dataclasses.Field[Any], annotation: Any, text: str) -> Paramete
     length = None
     if get_origin(kind) is tuple:
         elements = get_args(kind)
+        if Ellipsis in elements:
+            raise TypeError(f"{field.name}: a parameter of several values has a fixed number of them, not {kind}.")
         kind, length = elements[0], len(elements)
     if get_origin(kind) is Annotated:
         metadata += kind.__metadata__

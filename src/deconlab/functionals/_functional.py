@@ -12,7 +12,7 @@ from deconlab.operators import LinearOperator, Pointwise
 from deconlab.operators.linear_operator import total_of
 
 SENSITIVITY_FLOOR = 0.01
-"""Object voxels whose sensitivity Hᵀw is below this fraction of its maximum are held at 0."""
+"""Object voxels of whose light less than this fraction of the most is measured are held at 0."""
 
 
 class Functional(ABC):
@@ -78,9 +78,10 @@ class Fidelity(Functional):
 
     def _mask(self, weights: Tensor) -> None:
         """Check the weights, and put values that do no harm where they are 0."""
-        if not bool(torch.isfinite(weights).all()) or float(weights.min()) < 0:
+        lowest, highest = float(weights.detach().min()), float(weights.detach().max())
+        if not bool(torch.isfinite(weights).all()) or lowest < 0:
             raise ValueError("The weights must be finite and >= 0: 0 masks a voxel, 1 trusts it fully.")
-        if float(weights.max()) == 0:
+        if highest == 0:
             raise ValueError("The weights are 0 everywhere: no voxel is left to restore from. Check the mask.")
         for name in self.maps:
             value = getattr(self, name)
@@ -129,10 +130,12 @@ class Fidelity(Functional):
 
     @cached_property
     def sensitivity(self) -> Tensor:
-        """Hᵀw, and infinite where it is below 1 % of its maximum.
+        """Hᵀw, and infinite where less than 1 % of the light (relative to its maximum) falls on voxels that count.
 
         A quotient by it leaves 0 at object voxels whose light is hardly measured. Without the floor, rounding noise is
-        divided there, and single-precision Richardson-Lucy is NaN by iteration 20.
+        divided there, and single-precision Richardson-Lucy is NaN by iteration 20. A voxel counts where its weight is not
+        0, whatever it is: a bright object whose noise is large, hence its weights small, is measured all the same; only
+        below the rounding noise of the largest weights is it out of reach.
         """
         return self._sensitivity()
 
@@ -162,7 +165,11 @@ class Fidelity(Functional):
 
     def _sensitivity(self) -> Tensor:
         back = self.back_projected_weights()
-        return torch.where(back >= SENSITIVITY_FLOOR * back.max(), back, torch.inf)
+        light = back if self.weights is None else self.H.adjoint((self.weights > 0).to(self.y))
+        seen = light >= SENSITIVITY_FLOOR * light.max()
+        if self.weights is not None:
+            seen &= back > 64 * torch.finfo(back.dtype).eps * back.max()
+        return torch.where(seen, back, torch.inf)
 
     def _sensitivity_now(self) -> Tensor:
         """The sensitivity, without keeping it: a method needs it or the support in each step, seldom both."""

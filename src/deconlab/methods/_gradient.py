@@ -45,7 +45,8 @@ class GradientMethod(IterativeMethod[GradientState, LeastSquares, P]):
         return GradientState(x, value, state.step_size)
 
     def chosen(self, state: GradientState) -> dict[str, float]:
-        return {"step_size": float(state.step_size)}
+        value = state.step_size
+        return {"step_size": float(value.detach() if isinstance(value, torch.Tensor) else value)}
 
 
 def descend(problem: Problem[LeastSquares, Any], x: Tensor, step_size: float | Tensor) -> tuple[Tensor, Tensor | None]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from deconlab.registry import Registry
 
 if TYPE_CHECKING:
+    from deconlab.psf._for_image import for_image
     from deconlab.psf._measured import measured
     from deconlab.psf._model import PSF, PSFModel, PSFWarning, SamplingWarning
     from deconlab.psf.born_wolf import BornWolf
@@ -28,6 +29,7 @@ _WHERE = {
     "BornWolf": "born_wolf",
     "Gaussian": "gaussian",
     "GibsonLanni": "gibson_lanni",
+    "for_image": "_for_image",
     "measured": "_measured",
 }
 
@@ -59,6 +61,7 @@ __all__ = [
     "PSFModel",
     "PSFWarning",
     "SamplingWarning",
+    "for_image",
     "measured",
     "registry",
 ]

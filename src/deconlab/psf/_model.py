@@ -82,6 +82,7 @@ class PSFModel(ABC):
 
     dimensions: ClassVar[tuple[int, ...]] = (2, 3)
     rotational: ClassVar[bool] = True  # unchanged by turning about the optical axis
+    modality: ClassVar[str | None] = None  # the kind of microscope that has it; None: any that it is fitted to
     references: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from deconlab.lazytorch import torch
 from deconlab.psf import _optics, _radial
@@ -23,6 +23,8 @@ _PLANES = 33  # enough of them to find the widest
 @dataclass(frozen=True)
 class RotationalModel(PSFModel):
     """An objective and its light. Subclasses give :meth:`_pupil`."""
+
+    modality: ClassVar[str | None] = "widefield"
 
     na: Annotated[float, Gt(0), Doc("numerical aperture of the objective")]
     emission_nm: Annotated[Nm, Gt(0), Doc("wavelength of the detected light, in vacuum")]

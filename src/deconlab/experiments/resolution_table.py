@@ -45,11 +45,12 @@ def legend() -> str:
     """What the table's columns mean."""
     listed = ", ".join(f"{spacing:g}" for spacing in spacings())
     return (
-        f"The PSF has a FWHM of {FWHM_PX[0]:.2f} px axially and {FWHM_PX[1]:.2f} px laterally. Dots: pairs {listed} FWHM "
-        "apart, ● resolved (a dip of at least 26.5 %), ○ not. Finest pair: the smallest spacing from which on all larger ones are "
-        "resolved. FWHM: the median over isolated beads, fitted by pixel-integrated Gaussians. False peaks: local maxima where "
-        "no bead is, on the two lines those that stand out by 10 % of the profile's range, in the volume those above 10 % of "
-        "the median bead.\n"
+        f"The PSF has a FWHM of {FWHM_PX[0]:.2f} px axially and {FWHM_PX[1]:.2f} px laterally.\n"
+        f"Dots: pairs {listed} FWHM apart, ● resolved (a dip of at least 26.5 %), ○ not.\n"
+        "Finest pair: the smallest spacing from which on all larger ones are resolved.\n"
+        "FWHM: the median over isolated beads, fitted by pixel-integrated Gaussians.\n"
+        "False peaks: local maxima where no bead is; on the two lines those that stand out by 10 % of the profile's range, in\n"
+        "the volume those above 10 % of the median bead. The measurement's widths and pairs are those of its noise-free mean.\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def draw(scene: Scene, outcomes: Sequence[Outcome], path: Path | str) -> None:
     from PIL import Image, ImageDraw
 
     shown = selected(outcomes)
-    height = 92 + _SECTION + 2 * (_PROFILE + 38) + 204
+    height = 92 + _SECTION + 2 * (_PROFILE + 38) + 240
     canvas = Image.new("RGB", (_GAP + len(shown) * (_CELL + _GAP), height), "white")
     pen = ImageDraw.Draw(canvas)
     _text(pen, (_GAP, 8), "Better resolution? The same beads, restored in different ways", 26)
@@ -124,10 +125,19 @@ def _verdicts(pen: ImageDraw, at: tuple[int, int], outcome: Outcome) -> int:
 
 def _facts(pen: ImageDraw, at: tuple[int, int], outcome: Outcome) -> None:
     x, y = at
+    pairs = ["none" if math.isinf(f) else f"{f * unit:.1f}" for f, unit in zip(outcome.finest, FWHM_PX, strict=True)]
     axial, lateral = outcome.fwhm_px
-    _text(pen, (x, y), f"FWHM of a bead: {lateral:.1f} px lateral,", 16)
-    _text(pen, (x, y + 22), f"{axial:.1f} px axial", 16)
-    _text(pen, (x, y + 50), f"false peaks: {outcome.false_in_volume}", 20)
+    _text(pen, (x, y), "in px:", 16)
+    _text(pen, (x + 96, y), "lateral", 16)
+    _text(pen, (x + 178, y), "axial", 16)
+    for row, (name, values) in enumerate(
+        (("finest pair", pairs[::-1]), ("bead FWHM", [f"{lateral:.1f}", f"{axial:.1f}"]))
+    ):
+        top = y + 24 * (row + 1)
+        _text(pen, (x, top), name, 16)
+        for place, value in zip((96, 178), values, strict=True):
+            _text(pen, (x + place, top), value, 16)
+    _text(pen, (x, y + 80), f"false peaks: {outcome.false_in_volume}", 20)
 
 
 def _text(pen: ImageDraw, at: tuple[int, int], text: str, size: int) -> None:

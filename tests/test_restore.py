@@ -203,7 +203,7 @@ def test_a_psf_comes_from_a_file_with_its_own_voxel_size_or_channels(tmp_path: P
     assert np.abs(both.data[1] - expected.x).max() < 1e-4 * expected.x.max()
     io.write(tmp_path / "three.tif", Image(np.stack([wide, wide, narrow]), "cyx"))
     with pytest.raises(
-        ValueError, match="has 3 channels and 1 times; it must have one of each, or a channel for each of the image's 2"
+        ValueError, match="3 channels and 1 times; it must have one of each, or a channel for each of the image's 2"
     ):
         restore(image, psf=tmp_path / "three.tif")
     with pytest.raises(ValueError, match="leave out --psf or --psf-model"):

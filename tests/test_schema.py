@@ -40,7 +40,7 @@ class Everything(Base):
     names: Annotated[tuple[str, str], Doc("two words")] = ("a", "b")
     flag: Annotated[bool, Doc("whether")] = False
     made: Annotated[float, Doc("made afresh")] = field(default_factory=lambda: 7.0)
-    hidden: Annotated[float, Doc("not for the user")] = field(default=1.0, init=False)
+    hidden: Annotated[float, Doc("not for the user")] = field(default=1.0, init=False, repr=False)
     count_of_class: ClassVar[Annotated[int, Doc("of the class")]] = 3
 
 
@@ -142,6 +142,19 @@ def test_good_values_pass(given: dict[str, Any]) -> None:
 def test_bad_values_are_named_with_value_and_rule(given: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Everything(**given)
+
+
+def test_scalars_of_numpy_become_pythons_own() -> None:
+    made = Everything(epsilon=np.float64(0.25), count=np.int64(5), voxel_um=(np.float32(0.5), 1.0, 1))
+    assert repr(made.epsilon) == "0.25"
+    assert type(made.count) is int
+    assert made.voxel_um == (0.5, 1.0, 1)
+    assert made.voxel_um is not None
+    assert type(made.voxel_um[0]) is float
+    assert eval(repr(made), {**globals()}) == made
+    assert hash(Everything(voxel_um=[0.5, 1.0, 1])) == hash(Everything(voxel_um=(0.5, 1.0, 1)))  # type: ignore[arg-type]
+    learned = torch.tensor(0.3)
+    assert Everything(epsilon=learned).epsilon is learned  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ class ChannelPSF:
     def _computed(cls, image: Image, model: str, modality: str | None, settings: Mapping[str, Any]) -> ChannelPSF:
         names = tuple(parameter.name for parameter in schema.parameters(psfs.registry.get(model)))
         given = {name: settings[name] for name in names if name in settings}
+        given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
         made = optics.models(image, model, given, modality)
         channels = tuple(
             replace(channel, optics=channel.optics.known("user", **_said(found), modality=modality))

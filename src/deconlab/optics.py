@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from deconlab.psf import PSFModel
 
 DEFAULT_MODEL = "gibson-lanni"
+BY_CHANNEL = ("emission_nm",)  # what differs between the channels of one image
 VOXEL_FLAG = "--voxel-um"
 _PLAIN = {
     "na": "the numerical aperture",

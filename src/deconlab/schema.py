@@ -85,10 +85,16 @@ def parameters(cls: type) -> tuple[Parameter, ...]:
 def check(instance: Any) -> None:
     """Raise for any parameter of ``instance`` that breaks its declaration; name the value, the rule and what to do.
 
-    0-dimensional tensors pass unread: a hyper-parameter may be learned.
+    0-dimensional tensors pass unread: a hyper-parameter may be learned. Scalars of NumPy become Python's and lists
+    tuples, so that what is printed can be read again and compared.
     """
     for parameter in parameters(type(instance)):
-        validate(parameter, getattr(instance, parameter.name), type(instance).__name__)
+        value = getattr(instance, parameter.name)
+        validate(parameter, value, type(instance).__name__)
+        several = parameter.length is not None and value is not None
+        plain = tuple(map(_plain, value)) if several else _plain(value)  # a tuple, since a list has no hash
+        if plain is not value:
+            object.__setattr__(instance, parameter.name, plain)
 
 
 def validate(parameter: Parameter, value: Any, owner: str) -> None:
@@ -131,6 +137,11 @@ def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
             raise ValueError(f"{where} must be {parameter.bounds or 'a finite number'}{unit}, not {value!r}.")
     elif not isinstance(value, parameter.kind):
         raise TypeError(f"{where} must be of type {parameter.kind.__name__}, not {value!r}.")
+
+
+def _plain(value: Any) -> Any:
+    is_scalar_of_numpy = hasattr(value, "dtype") and hasattr(value, "item") and not hasattr(value, "requires_grad")
+    return value.item() if is_scalar_of_numpy else value
 
 
 def _number(value: Any) -> float | None:

@@ -85,17 +85,27 @@ class DeconlabGroup(click.Group):
 
 @contextmanager
 def spoken(quiet: bool) -> Iterator[None]:
-    """Log lines and warnings of the block as plain lines on stderr; with ``quiet`` warnings alone."""
+    """Log lines and warnings of the block as plain lines on stderr; with ``quiet`` warnings alone.
+
+    A note that repeats a warning is left out.
+    """
     log = logging.getLogger("deconlab")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
+    warned: set[str] = set()
+    handler.addFilter(lambda line: line.getMessage() not in warned)
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        log.warning("Warning: %s", message)
+        warned.add(str(message))
+
     former = log.level
     log.addHandler(handler)
     log.setLevel(logging.WARNING if quiet else logging.INFO)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
-            warnings.showwarning = lambda message, *_, **__: click.echo(f"Warning: {message}", err=True)
+            warnings.showwarning = show
             yield
     finally:
         log.removeHandler(handler)

@@ -123,6 +123,19 @@ def test_what_a_file_has_no_place_for_is_in_the_line_that_restores(tmp_path):
     run(*words[1:], "--iterations", "1")
 
 
+def test_dead_and_saturated_pixels_are_masked_in_a_file_of_weights(tmp_path):
+    more = ("--dead-pixels", "0.02", "--phantom", "beads", "--overwrite")
+    words = shlex.split(lab(tmp_path, *more).stderr.splitlines()[-1])
+    assert words[-2:] == ["--weights", str(tmp_path / "weights.ome.tif")]
+    dead = sensor_of(Camera(dead_pixels=0.02), (24, 25)).dead
+    assert dead.any()
+    weights = io.read(tmp_path / "weights.ome.tif").data
+    assert np.array_equal(weights == 0, np.broadcast_to(dead, weights.shape))
+    run(*words[1:], "--iterations", "1")
+    assert "--weights" not in lab(tmp_path, "--overwrite").stderr
+    assert not (tmp_path / "weights.ome.tif").exists()
+
+
 def test_files_are_not_replaced_unless_asked_for(tmp_path):
     lab(tmp_path)
     (tmp_path / "data.ome.tif").unlink()

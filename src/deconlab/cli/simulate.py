@@ -17,7 +17,7 @@ from deconlab.cli.flags import Declared, GroupedOption, Numbers, option, options
 from deconlab.schema import Parameter
 
 if TYPE_CHECKING:
-    from deconlab.formation.camera import Camera
+    from deconlab.formation.data_term import DataTerm
     from deconlab.formation.recipe import Recipe
     from deconlab.formation.simulate import Simulation
 
@@ -95,15 +95,17 @@ def command(output: Path, overwrite: bool, **given: Any) -> None:
     """Simulate a measurement of known truth: a phantom, blurred by a PSF and taken by a camera.
 
     Writes data.ome.tif (the measurement, in ADU), truth.ome.tif (the object, in photo-electrons), mean.ome.tif (the data
-    without noise, in photo-electrons), psf.ome.tif, and recipe.json, which repeats it. The data carry their optics and voxel
-    size, so that `deconlab run` finds them; it prints the line that restores them.
+    without noise, in photo-electrons), psf.ome.tif, and recipe.json, which repeats it; weights.ome.tif as well if pixels are
+    dead or saturated. The data carry their optics and voxel size, so that `deconlab run` finds them; the line that restores them
+    is printed.
 
     The scene is drawn and blurred on finer voxels and on a wider field, then cropped and binned.
     """
     from deconlab import __version__, io
+    from deconlab.formation.data_term import data_term
 
     recipe = recipe_of(given)
-    files = {name: output / f"{name}.ome.tif" for name in FILES}
+    files = {name: output / f"{name}.ome.tif" for name in (*FILES, "weights")}
     written = output / "recipe.json"
     if output.exists():
         for path in files.values():
@@ -113,10 +115,18 @@ def command(output: Path, overwrite: bool, **given: Any) -> None:
     simulated = recipe.run()
     output.mkdir(parents=True, exist_ok=True)
     record = {"deconlab": __version__, **recipe.as_data()}
-    write(simulated, recipe, files, record, overwrite)
+    term = data_term(simulated.camera, simulated.data)
+    arrays = {name: getattr(simulated, name) for name in FILES}
+    files["weights"].unlink(missing_ok=True)  # of an earlier simulation
+    if not (term.weights > 0).all():
+        arrays["weights"] = (term.weights > 0).astype("uint8")
+    write(arrays, recipe, files, record, overwrite)
     written.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     click.echo(str(output))
-    click.echo(shlex.join(["deconlab", "run", str(files["data"]), *restoring(simulated, recipe)]), err=True)
+    words = ["deconlab", "run", str(files["data"]), *restoring(simulated, recipe, term)]
+    if "weights" in arrays:
+        words += ["--weights", str(files["weights"])]
+    click.echo(shlex.join(words), err=True)
 
 
 def recipe_of(given: dict[str, Any]) -> Recipe:
@@ -146,30 +156,29 @@ def recipe_of(given: dict[str, Any]) -> Recipe:
 
 
 def write(
-    simulated: Simulation, recipe: Recipe, files: dict[str, Path], record: dict[str, Any], overwrite: bool
+    arrays: dict[str, Any], recipe: Recipe, files: dict[str, Path], record: dict[str, Any], overwrite: bool
 ) -> None:
-    """The four images, each with voxel size, optics and the recipe."""
+    """The images, each with voxel size, optics and the recipe."""
     from deconlab import io
     from deconlab.image import OPTICS_UNITS, Channel, Image, Optics
 
     told = {name: value for name, value in schema.asdict(recipe.psf).items() if name in OPTICS_UNITS}
     channel = Channel(record["phantom"]["name"], Optics().known("file", **told, modality=type(recipe.psf).modality))
     axes = "zyx"[-len(recipe.shape) :]
-    for name, path in files.items():
-        array = getattr(simulated, name)
+    for name, array in arrays.items():
         image = Image(
-            array, axes, dict(zip(axes, simulated.voxel_um, strict=True)), (channel,),
+            array, axes, dict(zip(axes, recipe.voxel_um, strict=True)), (channel,),
             history={"simulation": {"holds": name, **record}},
         )  # fmt: skip
-        io.write(path, image, dtype=array.dtype.name, overwrite=overwrite)
+        io.write(files[name], image, dtype=array.dtype.name, overwrite=overwrite)
 
 
-def restoring(simulated: Simulation, recipe: Recipe) -> list[str]:
+def restoring(simulated: Simulation, recipe: Recipe, term: DataTerm) -> list[str]:
     """The flags of `deconlab run` that say how the camera counts, and of the optics what a file has no place for."""
     from deconlab import psf
     from deconlab.image import OPTICS_UNITS
 
-    flags = counting(simulated.camera, simulated)
+    flags = counting(simulated, term)
     name = psf.registry.name_of(type(recipe.psf))
     words = [] if name == PSF_MODEL else ["--psf-model", name]
     for parameter in schema.parameters(type(recipe.psf)):
@@ -184,17 +193,15 @@ def restoring(simulated: Simulation, recipe: Recipe) -> list[str]:
     return words
 
 
-def counting(camera: Camera, simulated: Simulation) -> dict[str, Any]:
+def counting(simulated: Simulation, term: DataTerm) -> dict[str, Any]:
     """Offset, gain, read noise and background of the median pixel, where they are not those of a photon counter."""
     import numpy as np
 
-    from deconlab.formation.data_term import data_term
     from deconlab.formation.exposure import binned
     from deconlab.formation.sensor import sensor_of
 
-    lateral = simulated.data.shape[-2:]
+    camera, lateral = simulated.camera, simulated.data.shape[-2:]
     sensor = binned(sensor_of(camera, tuple(n * camera.binning for n in lateral)), camera)
-    term = data_term(camera, simulated.data)
     gain = float(np.median(sensor.gain)) * camera.em_gain
     found = {
         "offset": (float(np.median(sensor.offset)), 0.0),

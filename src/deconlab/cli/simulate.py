@@ -96,8 +96,8 @@ def command(output: Path, overwrite: bool, **given: Any) -> None:
 
     Writes data.ome.tif (the measurement, in ADU), truth.ome.tif (the object, in photo-electrons), mean.ome.tif (the data
     without noise, in photo-electrons), psf.ome.tif, and recipe.json, which repeats it; weights.ome.tif as well if pixels are
-    dead or saturated. The data carry their optics and voxel size, so that `deconlab run` finds them; the line that restores them
-    is printed.
+    dead or saturated. The data carry their optics and voxel size, so that `deconlab run` finds them; the line that
+    restores them is printed.
 
     The scene is drawn and blurred on finer voxels and on a wider field, then cropped and binned.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from typing import Any
@@ -12,6 +13,7 @@ from deconlab.engine._maps import plain_volume, twin
 from deconlab.engine._workspace import Box, Workspace
 from deconlab.lazytorch import Tensor, torch
 
+LONGEST_ROW = 2048  # of a single row only one lane of many is filled: beyond this, plain transforms are faster
 _workspaces: weakref.WeakKeyDictionary[Any, dict[int, Workspace]] = weakref.WeakKeyDictionary()
 _making = threading.Lock()
 
@@ -83,8 +85,8 @@ def _serving(blur: Any, x: Tensor, shape: tuple[int, ...]) -> Workspace | None:
         or not 1 <= len(torus) <= 3
         or fourier.differentiated(x, psf)
         or torch.compiler.is_compiling()
-        or torch.autograd.forward_ad._current_level >= 0
-        or torch._C._functorch.peek_interpreter_stack() is not None
+        or _transformed()
+        or LONGEST_ROW < math.prod(torus) == max(torus)
         or any(fourier.good_size(size) != size for size in torus)
     ):
         return None
@@ -97,6 +99,13 @@ def _serving(blur: Any, x: Tensor, shape: tuple[int, ...]) -> Workspace | None:
         if kernel not in kernels:
             kernels[kernel] = Workspace(native, kernel, psf.detach(), torus)
         return kernels[kernel]
+
+
+def _transformed() -> bool:
+    """Whether forward-mode autograd or a function transform (vmap, jvp) is at work, which a plain tensor does not show."""
+    functorch = getattr(torch._C, "_functorch", None)
+    stack = getattr(functorch, "peek_interpreter_stack", lambda: None)
+    return getattr(torch.autograd.forward_ad, "_current_level", -1) >= 0 or stack() is not None
 
 
 def _boxes(blur: Any) -> tuple[Box, Box]:

@@ -4,6 +4,7 @@ from deconlab.operators.blur import Blur, blur
 from deconlab.operators.convolution import Convolution
 from deconlab.operators.crop import Crop
 from deconlab.operators.differences import Gradient, Laplacian
+from deconlab.operators.hessian import Hessian
 from deconlab.operators.linear_operator import (
     Circulant,
     Composition,
@@ -14,6 +15,7 @@ from deconlab.operators.linear_operator import (
     Transposed,
 )
 from deconlab.operators.reflect import Reflect
+from deconlab.operators.wavelet import UndecimatedWavelet, Wavelet
 
 __all__ = [
     "Blur",
@@ -22,6 +24,7 @@ __all__ = [
     "Convolution",
     "Crop",
     "Gradient",
+    "Hessian",
     "Identity",
     "Laplacian",
     "LinearOperator",
@@ -29,5 +32,7 @@ __all__ = [
     "Reflect",
     "Selection",
     "Transposed",
+    "UndecimatedWavelet",
+    "Wavelet",
     "blur",
 ]

@@ -39,11 +39,12 @@ def size_of(values: Tensor) -> Tensor:
     return torch.sqrt(total_of(values.square()))
 
 
-def balanced(primal: Tensor, dual: Tensor, k: int) -> Tensor:
-    """By what a penalty is multiplied so that its two relative residuals come to be equal: √(primal/dual), within 1/4 and 4.
+def balanced(penalty: Tensor, primal: Tensor, dual: Tensor, k: int, first: Tensor) -> Tensor:
+    """``penalty`` made such that its two relative residuals come to be equal: × √(primal/dual), within 1/4 and 4.
 
-    Less and less as the run goes on, exponent 20/(20 + k): so that penalties settle, on which convergence rests.
+    Less and less as the run goes on, exponent 60/(60 + k), so that penalties settle, on which convergence rests; and never more
+    than a million times from that of the data term, ``first``, which a term of weight 0 would leave behind for ever.
     """
     ratio = torch.sqrt(primal / dual)
-    factor = torch.where(torch.isfinite(ratio) & (ratio > 0), ratio, 1.0).clamp(0.25, 4.0)
-    return factor ** (20 / (20 + k))
+    factor = torch.where(torch.isnan(ratio), 1.0, ratio).clamp(0.25, 4.0) ** (60 / (60 + k))
+    return torch.clamp(penalty * factor.to(penalty.dtype), 1e-6 * first, 1e6 * first)

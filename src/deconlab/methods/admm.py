@@ -80,10 +80,10 @@ class ADMM(IterativeMethod[SplitState, Fidelity, Splittable]):
             multiplier = moved - copy
             primal = size_of(image - copy) / size_of(copy)
             dual = size_of(copy - u) / size_of(multiplier)
-            factor = balanced(primal, dual, state.k).to(rho.dtype)
+            following = balanced(rho, primal, dual, state.k, state.penalties[0])
             copies.append(copy)
-            multipliers.append(multiplier / factor)
-            penalties.append(rho * factor)
+            multipliers.append(multiplier * (rho / following))
+            penalties.append(following)
         return SplitState(copies[-1], None, tuple(copies), tuple(multipliers), tuple(penalties), state.k + 1)
 
 

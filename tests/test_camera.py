@@ -135,9 +135,10 @@ def test_wells_fill_and_dead_pixels_stay_dark():
     assert np.all(clipped == 255)
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_presets_expose_and_their_data_term_agrees_with_the_expectation(name):
-    camera = replace(preset(name), background=8.0, vignetting=0.2, sensor_seed=4)
+@pytest.mark.parametrize("base", [*PRESETS, Camera(em_gain=5.0, read_noise=20.0, offset=300.0)])
+def test_presets_expose_and_their_data_term_agrees_with_the_expectation(base):
+    camera = preset(base) if isinstance(base, str) else base
+    camera = replace(camera, background=8.0, vignetting=0.2, sensor_seed=4)
     photons = np.full((600, 60, 64), 40.0)
     term = data_term(camera, expose(photons, camera, seed=9))
     assert term.kind == "poisson"
@@ -160,7 +161,7 @@ def test_presets_expose_and_their_data_term_agrees_with_the_expectation(name):
 @pytest.mark.parametrize("place", ["chip", "codes"])
 def test_the_data_term_knows_about_binning(place):
     camera = replace(preset("scmos"), binning=2, binning_place=place, background=12.0, vignetting=0.3)
-    camera = replace(camera, hot_pixels=0.01, dead_pixels=0.01)
+    camera = replace(camera, hot_pixels=0.01, dead_pixels=0.01, clock_induced_charge=0.5)
     photons = np.full((500, 40, 40), 10.0)
     term = data_term(camera, expose(photons, camera, seed=2))
     mean = expected_electrons(photons[0], camera).reshape(20, 2, 20, 2).sum((1, 3))

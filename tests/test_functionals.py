@@ -153,7 +153,9 @@ def test_least_squares_by_hand() -> None:
     assert float(term.value(x)) == 0.5 * (2 * 2**2 + 0.5 * 2**2)
     assert term.grad(x).tolist() == [4.0, -1.0]
     assert term.lipschitz == 2.0
-    assert term.expected_loss(x).tolist() == [3.0, 0.75]
+    assert term.expected_loss(x).tolist() == [1.5, 1.5]
+    masked = LeastSquares(Identity((2,)), y, 1.0, torch.tensor([2.0, 0.0]), noise_variance=3.0)
+    assert masked.expected_loss(x).tolist() == [1.5, 0.0]
 
 
 def test_poisson_is_half_of_scipys_deviance() -> None:
@@ -319,6 +321,23 @@ def test_sensitivity_and_flat_start_of_an_open_blur() -> None:
     assert float((H.forward(start) + 0.25).sum()) == pytest.approx(float(y.sum()))
     assert float(start[~torch.isfinite(sensitivity)].abs().max()) == 0
     assert LeastSquares(Identity((3,)), torch.ones(3)).support is None
+
+
+def test_small_weights_are_not_little_light() -> None:
+    """Inverse variances fall to a thousandth on bright objects, which must not be held at 0 for it."""
+    H = blur(torch.full((3, 3), 1 / 9, dtype=torch.float64), (12, 12), "open")
+    weights = torch.ones(12, 12, dtype=torch.float64)
+    weights[3:9, 3:9] = 1e-3
+    weights[0, 0] = 0
+    term = LeastSquares(H, torch.ones(12, 12, dtype=torch.float64), weights=weights)
+    box = H.frame.box  # type: ignore[attr-defined]
+    np.testing.assert_allclose(term.sensitivity[box][5:7, 5:7], 1e-3, rtol=1e-9)
+    assert bool(torch.isfinite(term.sensitivity[box][1:, 1:]).all())
+    single = blur(torch.full((3, 3), 1 / 9), (12, 12), "open")
+    lost = LeastSquares(single, torch.ones(12, 12), weights=torch.where(weights == 1e-3, 1e-9, weights).float())
+    assert not bool(torch.isfinite(lost.sensitivity[box][5:7, 5:7]).any()), (
+        "below rounding noise it cannot be told from 0"
+    )
 
 
 def test_maps_and_weights_take_the_datas_dtype() -> None:

@@ -398,7 +398,7 @@ def lowered(u: Tensor, y: Tensor, background: Tensor | float) -> Tensor:
 class Nofloor(LeastSquares):
     @property
     def sensitivity(self) -> Tensor:  # type: ignore[override]
-        return self.back_projected_weights
+        return self.back_projected_weights()
 
 
 @dataclass(frozen=True, eq=False)
@@ -470,7 +470,10 @@ class Dimmed(Convolution):
         (Badprox, "prox_prediction at t = .*is lower by"),
         (Optimistic, "lipschitz = .*yet the gradient changes"),
         (Negativeloss, "the loss goes down to -"),
-        (Nofloor, "the sensitivity is finite at 30 voxels; Hᵀw exceeds 0.01 of its maximum at 29"),
+        (
+            Nofloor,
+            "the sensitivity is finite at 30 voxels; the light that is measured exceeds 0.01 of its maximum at 29",
+        ),
         (Hiddenepsilon, r"F\(2·x\) = .*the declared degree 2"),
         (Readingmasked, "feels .* under a weight of 0"),
         (Wrongexpectation, "expected_loss is -.*it must be >= 0"),

@@ -14,6 +14,7 @@ from deconlab.lazytorch import Tensor
 from deconlab.methods import DirectMethod, Method, claims
 from deconlab.operators import Blur, blur
 from deconlab.problem import Constraint, Free, NonNegative, Problem
+from deconlab.psf import for_image
 from deconlab.solve import Checkpoint, Observer, Rule, Solution, solve
 from deconlab.stopping import MaxIterations
 from deconlab.volume import check_volume, like, to_tensor
@@ -60,6 +61,10 @@ class Prepared:
             raise TypeError(f"The problem's operator is {type(H).__name__}, not a Blur.")
         return H
 
+    def in_image(self, x: Tensor) -> Tensor:
+        """An estimate of the object as the image shows it: its field of view, in its units without the offset."""
+        return self.counts.image_units(self.blur.frame.forward(x))
+
 
 def deconvolve(
     image: Any,
@@ -95,12 +100,17 @@ def deconvolve(
     ('reached 50 iterations', (8, 9), True)
     """
     ready = prepare(image, psf, method, iterations, **settings)
+    return run(ready, image, observers, resume)
+
+
+def run(
+    ready: Prepared, image: Any, observers: Sequence[Observer] = (), resume: Checkpoint | None = None
+) -> Restoration:
+    """Solve what :func:`prepare` made of ``image``, and give the result the image's kind and units."""
     solution = solve(ready.method, ready.problem, stop=ready.stop, observers=observers, x0=ready.start, resume=resume)
-    restored = ready.counts.image_units(ready.blur.frame.forward(solution.state.x))
     kept = {name: getattr(solution, name) for name in ("state", "iterations", "reason", "history", "method")}
-    return Restoration(
-        **kept, image=like(image, restored), problem=ready.problem, counts=ready.counts, notes=ready.notes
-    )
+    restored = like(image, ready.in_image(solution.state.x))
+    return Restoration(**kept, image=restored, problem=ready.problem, counts=ready.counts, notes=ready.notes)
 
 
 def prepare(
@@ -139,17 +149,14 @@ def prepare(
     check_volume(y, mask)
     cls = methods.registry.get(method) if isinstance(method, str) else type(method)
     prior_cls = _prior_class(cls, prior)
-    sinks: dict[str, type] = {"counts": Counts}
-    if isinstance(method, str):
-        sinks["method"] = cls
-    if prior is None or isinstance(prior, str):
-        sinks["prior"] = prior_cls
-    sinks.update({rule.__name__: rule for rule in STOP_RULES if rule is not MaxIterations})
-    assigned = distribute(parameters, sinks)
+    made = {"MaxIterations"}  # what is given as an object, or by name above, has no parameters among the rest
+    made |= {"method"} if isinstance(method, Method) else set()
+    made |= {"prior"} if isinstance(prior, Prior) else set()
+    assigned = distribute(parameters, {part: c for part, c in parts(cls, prior_cls).items() if part not in made})
     counts = Counts(**assigned["counts"])
     chosen = cls(**assigned["method"]) if isinstance(method, str) else method
-    kernel, psf_notes = to_psf(psf, y, voxel_um)
-    H = blur(kernel, tuple(y.shape), boundary, extension_px=extension_px)  # type: ignore[arg-type]
+    kernel = for_image(psf, y.shape, voxel_um, dtype=y.dtype)
+    H = blur(kernel.data.to(y), tuple(y.shape), boundary, extension_px=extension_px)  # type: ignore[arg-type]
     electrons = counts.electrons(y)
     background = counts.background_electrons(electrons, mask)
     if counts.background == "auto":
@@ -170,8 +177,13 @@ def prepare(
         counts,
         _combined(iterations, [*rules, *([stop] if stop else [])]),
         None if isinstance(chosen, DirectMethod) else start_image(start, problem, H, counts),
-        (*notes, *psf_notes),
+        (*notes, *kernel.notes),
     )
+
+
+def parts(method: type[Method], prior: type[Prior]) -> dict[str, type]:
+    """The dataclasses that declare what a run can be told, by their part in it: front ends make their forms of these."""
+    return {"method": method, "prior": prior, "counts": Counts, **{rule.__name__: rule for rule in STOP_RULES}}
 
 
 def distribute(parameters: Mapping[str, Any], sinks: Mapping[str, type]) -> dict[str, dict[str, Any]]:
@@ -185,20 +197,6 @@ def distribute(parameters: Mapping[str, Any], sinks: Mapping[str, type]) -> dict
             raise TypeError(f"Unknown parameter {name!r}. {hint}")
         assigned[declared[name]][name] = value
     return assigned
-
-
-def to_psf(psf: Any, y: Tensor, voxel_um: Sequence[float] | None) -> tuple[Tensor, tuple[str, ...]]:
-    """The PSF as a tensor beside ``y``, from whatever form it was given in, with the notes of its making."""
-    from deconlab.psf import PSF, PSFModel, measured
-
-    if isinstance(psf, PSFModel):
-        if voxel_um is None:
-            raise ValueError(f"{type(psf).__name__} is a PSF in µm: say the image's voxel size, voxel_um=(z, y, x).")
-        planes = y.shape[0] if y.ndim == 3 else 1
-        psf = psf.render(psf.extent(planes, voxel_um, ndim=y.ndim), voxel_um, dtype=y.dtype)
-    elif not isinstance(psf, PSF):
-        psf = measured(psf, image_voxel_um=voxel_um, ndim=y.ndim)
-    return psf.data.to(y), psf.notes
 
 
 def start_image(start: Any, problem: Problem[Any, Any], H: Blur, counts: Counts) -> Tensor | None:
@@ -277,11 +275,13 @@ def _fidelity(
     counts: Counts,
 ) -> Fidelity:
     data = H.data(y, background)
-    weights = None if weights is None else H.weights(weights)
+    mask, weights = weights, None if weights is None else H.weights(weights)
     if issubclass(cls, PoissonLikelihood):
         return cls(H, data, background, weights, read_variance=counts.read_noise**2)
     if issubclass(cls, LeastSquares):
-        signal = float(y.mean()) if weights is None else float((y * weights).sum() / weights.sum())
+        # Over the image, not the darkness around it; and what is masked may be NaN, which times 0 is NaN still.
+        seen = y if mask is None else y[mask > 0]
+        signal = float(seen.mean()) if seen.numel() else 0.0
         return cls(H, data, background, weights, noise_variance=max(signal, 0.0) + counts.read_noise**2)
     return cls(H, data, background, weights)
 

@@ -102,9 +102,11 @@ def believed(facts: Mapping[str, Known], rejected: tuple[str, ...] = ()) -> Opti
 class Image:
     """Numbers with a meaning. ``axes`` has a letter of "tczyx" for each dimension of ``data``, in any order.
 
-    ``voxel_um`` holds the voxel sizes that are known, by axis. ``channels`` has one entry for each index of axis c, or one
-    where there is no such axis. ``source_xml`` is the file's own metadata, carried along. ``history`` is what deconlab did,
-    empty for an image that it has not made. ``notes`` is what a user should know of the reading.
+    ``voxel_um`` holds the voxel sizes that are known, by axis, and ``voxel_sources`` where they came from, if not from the
+    file. ``channels`` has one entry for each index of axis c, or one
+    where there is no such axis. ``source_xml`` is the OME-XML, ``source_header`` the FITS header and ``source_imagej`` what
+    else ImageJ said in the file, carried along. ``history`` is what deconlab did, empty for an image that it has not made.
+    ``notes`` is what a user should know of the reading.
 
     Raises ValueError for axes that do not fit, an empty image, colour samples, and numbers of channels that differ.
     """
@@ -116,12 +118,16 @@ class Image:
     source_xml: str = ""
     history: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    voxel_sources: Mapping[str, str] = field(default_factory=dict)
+    source_header: str = ""
+    source_imagej: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if "s" in self.axes:
             raise ValueError(
                 f"The image holds colour samples (axes {self.axes!r}), as a camera photograph or a rendered figure does. "
-                f"Deconvolution needs the channels as they were measured; split them, or convert to one channel."
+                f"Deconvolution needs the channels as they were measured: split them, or convert to one channel. If they are "
+                f"no colours, name the axes of the data of shape {self.data.shape} for what they are (--axes)."
             )
         if len(self.axes) != self.data.ndim or len(set(self.axes)) != len(self.axes) or set(self.axes) - set(AXES):
             raise ValueError(

@@ -87,18 +87,25 @@ class History:
 
     Columns: iteration, seconds, objective_before (where the step began: a by-product of its own Hx, which costs nothing),
     change (‖x − x₋‖/‖x‖), memory_bytes (the process's or the GPU's peak), and one for each of ``metrics``, which are given
-    the estimate.
+    the estimate. A resumed run keeps the file's rows up to iteration ``after``, from which it goes on.
     """
 
-    def __init__(self, path: Path | str, metrics: Mapping[str, Callable[[Tensor], float]] | None = None) -> None:
-        self.path, self.metrics = Path(path), dict(metrics or {})
+    def __init__(
+        self, path: Path | str, metrics: Mapping[str, Callable[[Tensor], float]] | None = None, *, after: int = 0
+    ) -> None:
+        self.path, self.metrics, self.after = Path(path), dict(metrics or {}), after
         self._file: TextIO | None = None
         self._writer: Any = None
 
     def __enter__(self) -> History:
+        kept = []
+        if self.after and self.path.exists():
+            with self.path.open(newline="", encoding="utf-8") as former:
+                kept = [row for row in csv.reader(former) if row and row[0].isdigit() and int(row[0]) <= self.after]
         self._file = self.path.open("w", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file)
         self._writer.writerow(["iteration", "seconds", "objective_before", "change", "memory_bytes", *self.metrics])
+        self._writer.writerows(kept)
         return self
 
     def __call__(self, iteration: Iteration) -> None:
@@ -220,6 +227,10 @@ def peak_memory(x: Tensor) -> int:
     """Bytes: the peak of the GPU's allocations where x lies on one, else of the process."""
     if x.device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(x.device))
+    status = Path("/proc/self/status")
+    if status.exists():  # unlike getrusage it does not count the parent that started this process
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
     if sys.platform == "win32":
         return 0
     import resource

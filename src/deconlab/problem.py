@@ -90,14 +90,15 @@ class Problem(Generic[F, P]):
 
     def project(self, x: Tensor) -> Tensor:
         """The admissible object nearest to x, with voxels whose light is hardly measured held at 0."""
-        return project(x, self.fidelity.support, *self.constraint.bounds)
+        return self.constraint.project(self.fidelity.hold(x))
 
     def flat(self) -> Tensor:
         """The flat object with the data's sum, the start of iterative methods unless another is given."""
         level = self.fidelity.mean_signal
-        if level.device.type != "meta" and not float(level) > 0:
+        bounded = self.constraint.bounds[0] is not None  # an unbounded object may well be negative on the whole
+        if bounded and level.device.type != "meta" and not float(level.detach()) > 0:
             raise ValueError(
-                f"The data's mean above the background is {float(level):g}: there is no signal to restore. "
+                f"The data's mean above the background is {float(level.detach()):g}: there is no signal to restore. "
                 f"Check the background and the camera's offset."
             )
         return self.project(level.expand(self.H.in_shape).clone())

@@ -85,10 +85,16 @@ def parameters(cls: type) -> tuple[Parameter, ...]:
 def check(instance: Any) -> None:
     """Raise for any parameter of ``instance`` that breaks its declaration; name the value, the rule and what to do.
 
-    0-dimensional tensors pass unread: a hyper-parameter may be learned.
+    0-dimensional tensors pass unread: a hyper-parameter may be learned. Scalars of NumPy become Python's and lists
+    tuples, so that what is printed can be read again and compared.
     """
     for parameter in parameters(type(instance)):
-        validate(parameter, getattr(instance, parameter.name), type(instance).__name__)
+        value = getattr(instance, parameter.name)
+        validate(parameter, value, type(instance).__name__)
+        several = parameter.length is not None and value is not None
+        plain = tuple(map(_plain, value)) if several else _plain(value)  # a tuple, since a list has no hash
+        if plain is not value:
+            object.__setattr__(instance, parameter.name, plain)
 
 
 def validate(parameter: Parameter, value: Any, owner: str) -> None:
@@ -116,9 +122,8 @@ def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
             raise ValueError(f"{where} must be one of {', '.join(parameter.choices)}, not {value!r}.")
         return
     if parameter.kind in (int, float):
-        numeric = isinstance(value, int | float) or (parameter.kind is float and hasattr(value, "__float__"))
-        whole = not isinstance(value, float) or value == int(value) if numeric and math.isfinite(value) else False
-        if isinstance(value, bool) or not numeric or (parameter.kind is int and math.isfinite(value) and not whole):
+        number = _number(value)
+        if number is None or (parameter.kind is int and math.isfinite(number) and number != int(number)):
             kind = "a whole number" if parameter.kind is int else "a number"
             words = "".join(f" or {word!r}" for word in parameter.choices)
             raise TypeError(f"{where} must be {kind}{words}, not {value!r}.")
@@ -128,10 +133,25 @@ def _validate_scalar(parameter: Parameter, value: Any, where: str) -> None:
             (parameter.below, operator.lt),
             (parameter.at_most, operator.le),
         )
-        if not math.isfinite(value) or not all(limit is None or holds(value, limit) for limit, holds in rules):
+        if not math.isfinite(number) or not all(limit is None or holds(number, limit) for limit, holds in rules):
             raise ValueError(f"{where} must be {parameter.bounds or 'a finite number'}{unit}, not {value!r}.")
     elif not isinstance(value, parameter.kind):
         raise TypeError(f"{where} must be of type {parameter.kind.__name__}, not {value!r}.")
+
+
+def _plain(value: Any) -> Any:
+    is_scalar_of_numpy = hasattr(value, "dtype") and hasattr(value, "item") and not hasattr(value, "requires_grad")
+    return value.item() if is_scalar_of_numpy else value
+
+
+def _number(value: Any) -> float | None:
+    """``value`` as a number, NumPy's scalars included; None for a truth value, a word or an array."""
+    if isinstance(value, bool | str | bytes) or getattr(value, "ndim", 0) != 0 or not hasattr(value, "__float__"):
+        return None
+    try:
+        return float(value)
+    except (TypeError, OverflowError):
+        return None
 
 
 def asdict(instance: Any) -> dict[str, Any]:
@@ -164,6 +184,8 @@ def _read(field: dataclasses.Field[Any], annotation: Any, text: str) -> Paramete
     length = None
     if get_origin(kind) is tuple:
         elements = get_args(kind)
+        if Ellipsis in elements:
+            raise TypeError(f"{field.name}: a parameter of several values has a fixed number of them, not {kind}.")
         kind, length = elements[0], len(elements)
     if get_origin(kind) is Annotated:
         metadata += kind.__metadata__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -141,6 +142,12 @@ def solve(
         if not isinstance(method, IterativeMethod):
             raise TypeError(f"{method!r} is neither an iterative nor a direct method.")
         begin: dict[str, Any] = {"x0": x0} if resume is None else {"state": resume.state, "records": resume.records}
+        if resume is not None and resume.records:
+            ended = method.finished(problem, resume.state) or stop(_last_of(resume, method, problem))
+            if ended:  # it was saved when all was done
+                return Solution(
+                    resume.state, len(resume.records), ended, resume.records, _with_chosen(method, resume.state)
+                )
         with interrupt_as_flag() as interrupted:
             for iteration in iterate(method, problem, **begin):
                 if iteration.index & (iteration.index - 1) == 0:
@@ -183,6 +190,15 @@ def interrupt_as_flag() -> Iterator[Callable[[], bool]]:
         yield flag.is_set
     finally:
         signal.signal(signal.SIGINT, former)
+
+
+def _last_of(resume: Checkpoint, method: IterativeMethod[Any, Any, Any], problem: Problem[Any, Any]) -> Iteration:
+    """The iteration after which a checkpoint was saved, as a stop rule saw it."""
+    *past, last = resume.records
+    iteration = Iteration(last.index, last.seconds, resume.state, resume.state, method, problem, past)
+    # The step before is not saved. A rule that reads the change had it recorded; to another it must not seem 0.
+    iteration.__dict__["change"] = math.inf if last.change is None else last.change
+    return iteration
 
 
 def _with_chosen(method: Method, state: State) -> Method:

@@ -81,7 +81,7 @@ def simulate(
         seed: of scene, environment and noise. The pixel maps belong to the camera (``sensor_seed``).
         oversampling: fine voxels per sensor pixel, one number or one per axis.
         margin: voxels on each side from which light enters; default: half of an array PSF's extent, or a quarter of
-            the field for a PSF model. A PSF model is rendered over 2·margin + 1 voxels.
+            the field (half of its depth) for a PSF model. A PSF model is rendered over 2·margin + 1 voxels.
 
     Raises:
         ValueError: photons ≤ 0; a field without light; a bit depth that the brightest pixel exceeds; a phantom
@@ -164,7 +164,8 @@ def _grids(
     if margin is not None:
         around = tuple(m * b for m, b in zip(delivered.margin, bins, strict=True))
     elif hasattr(psf, "render"):
-        around = tuple(-(-n * b // 4) for n, b in zip(delivered.shape, bins, strict=True))
+        parts_of = (2, 4, 4) if ndim == 3 else (4,) * ndim  # a widefield cone is deep
+        around = tuple(-(-n * b // p) for n, b, p in zip(delivered.shape, bins, parts_of, strict=True))
     else:
         around = tuple(-(-(n // 2) // s) for n, s in zip(np.shape(psf), parts, strict=True))
     sensor_shape = tuple(n * b for n, b in zip(delivered.shape, bins, strict=True))

@@ -12,7 +12,7 @@ from deconlab.operators import Identity, LinearOperator, Pointwise
 from deconlab.operators.linear_operator import total_of
 
 SENSITIVITY_FLOOR = 0.01
-"""Object voxels whose sensitivity Hᵀw is below this fraction of its maximum are held at 0."""
+"""Object voxels of whose light less than this fraction of the most is measured are held at 0."""
 
 
 class Functional(ABC):
@@ -80,9 +80,10 @@ class Fidelity(Functional):
 
     def _mask(self, weights: Tensor) -> None:
         """Check the weights, and put values that do no harm where they are 0."""
-        if not bool(torch.isfinite(weights).all()) or float(weights.min()) < 0:
+        lowest, highest = float(weights.detach().min()), float(weights.detach().max())
+        if not bool(torch.isfinite(weights).all()) or lowest < 0:
             raise ValueError("The weights must be finite and >= 0: 0 masks a voxel, 1 trusts it fully.")
-        if float(weights.max()) == 0:
+        if highest == 0:
             raise ValueError("The weights are 0 everywhere: no voxel is left to restore from. Check the mask.")
         for name in self.maps:
             value = getattr(self, name)
@@ -124,7 +125,6 @@ class Fidelity(Functional):
         assert isinstance(gradient, torch.Tensor)
         return gradient
 
-    @cached_property
     def back_projected_weights(self) -> Tensor:
         """Hᵀw: how much of each object voxel's light is measured."""
         weights = torch.ones_like(self.y) if self.weights is None else self.weights
@@ -132,21 +132,28 @@ class Fidelity(Functional):
 
     @cached_property
     def sensitivity(self) -> Tensor:
-        """Hᵀw, and infinite where it is below 1 % of its maximum.
+        """Hᵀw, and infinite where less than 1 % of the light (relative to its maximum) falls on voxels that count.
 
         A quotient by it leaves 0 at object voxels whose light is hardly measured. Without the floor, rounding noise is
-        divided there, and single-precision Richardson-Lucy is NaN by iteration 20.
+        divided there, and single-precision Richardson-Lucy is NaN by iteration 20. A voxel counts where its weight is not
+        0, whatever it is: a bright object whose noise is large, hence its weights small, is measured all the same; only
+        below the rounding noise of the largest weights is it out of reach.
         """
-        back = self.back_projected_weights
-        return torch.where(back >= SENSITIVITY_FLOOR * back.max(), back, torch.inf)
+        return self._sensitivity()
 
     @cached_property
     def support(self) -> Tensor | None:
         """1 where the object is measured, 0 where it is held at 0; None where all of it is measured."""
-        seen = torch.isfinite(self.sensitivity)
+        seen = torch.isfinite(self._sensitivity_now())
         if seen.device.type != "meta" and bool(seen.all()):
             return None
         return seen.to(self.y.dtype)
+
+    def hold(self, x: Tensor) -> Tensor:
+        """x with 0 where the object is hardly measured. Keeps in memory neither sensitivity nor support that is not yet."""
+        if "support" in self.__dict__:
+            return x if self.support is None else x * self.support
+        return torch.where(torch.isfinite(self._sensitivity_now()), x, 0.0)
 
     @cached_property
     def mean_signal(self) -> Tensor:
@@ -155,8 +162,20 @@ class Fidelity(Functional):
         if self.weights is not None:
             signal = signal * self.weights
         total = total_of(signal)
-        measured = total_of(torch.where(torch.isfinite(self.sensitivity), self.back_projected_weights, 0.0))
-        return (total / measured).to(self.y.dtype)
+        sensitivity = self._sensitivity_now()
+        return (total / total_of(torch.where(torch.isfinite(sensitivity), sensitivity, 0.0))).to(self.y.dtype)
+
+    def _sensitivity(self) -> Tensor:
+        back = self.back_projected_weights()
+        light = back if self.weights is None else self.H.adjoint((self.weights > 0).to(self.y))
+        seen = light >= SENSITIVITY_FLOOR * light.max()
+        if self.weights is not None:
+            seen &= back > 64 * torch.finfo(back.dtype).eps * back.max()
+        return torch.where(seen, back, torch.inf)
+
+    def _sensitivity_now(self) -> Tensor:
+        """The sensitivity, without keeping it: a method needs it or the support in each step, seldom both."""
+        return self.__dict__["sensitivity"] if "sensitivity" in self.__dict__ else self._sensitivity()
 
 
 class Prior(Functional):

@@ -12,10 +12,11 @@ from deconlab.operators import Pointwise
 
 @dataclass(frozen=True, eq=False)
 class LeastSquares(Fidelity):
-    """½ Σ w (Hx + b − y)²: the negative log-likelihood of Gaussian noise of variance 1/w.
+    """½ Σ w (Hx + b − y)²: the negative log-likelihood of Gaussian noise of variance 1/w, up to a factor.
 
-    Its gradient is Hᵀw(Hx + b − y), Lipschitz with max(w)·‖H‖². ``noise_variance`` is the variance of the noise where the
-    weight is 1; it is needed only to say what the loss should come down to, and 1 suits weights that are inverse variances.
+    Its gradient is Hᵀw(Hx + b − y), Lipschitz with max(w)·‖H‖². The noise has the variance ``noise_variance``/w, where the
+    weight is not 0; it is needed only to say what the loss should come down to, and 1 suits weights that are inverse
+    variances.
     """
 
     noise_variance: Tensor | float = 1.0
@@ -33,7 +34,7 @@ class LeastSquares(Fidelity):
 
     @property
     def lipschitz(self) -> float:
-        scale = 1.0 if self.weights is None else float(self.weights.max())
+        scale = 1.0 if self.weights is None else float(self.weights.detach().max())
         return scale * self.H.norm_squared
 
     def prox_prediction(self, v: Tensor, t: float | Tensor) -> Tensor:
@@ -42,9 +43,9 @@ class LeastSquares(Fidelity):
         return (v + strength * (self.y - self.background)) / (1 + strength)
 
     def expected_loss(self, prediction: Tensor) -> Tensor:
-        """½ w · ``noise_variance``, whatever the prediction."""
+        """½ ``noise_variance`` where the weight is not 0, whatever the prediction."""
         expected = prediction.new_ones(prediction.shape) * (0.5 * self.noise_variance)
-        return expected if self.weights is None else expected * self.weights
+        return expected if self.weights is None else expected * (self.weights > 0)
 
 
 def half_squared_error(u: Tensor, y: Tensor, background: Tensor | float, weights: Tensor | None) -> Tensor:

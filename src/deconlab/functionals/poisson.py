@@ -35,7 +35,7 @@ class PoissonLikelihood(Fidelity):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("background", "read_variance"):
-            value = torch.as_tensor(getattr(self, name))
+            value = torch.as_tensor(getattr(self, name)).detach()
             if value.device.type != "meta" and not float(value.min()) >= 0:
                 raise ValueError(
                     f"{name} must be >= 0 in a Poisson model, not {float(value.min()):g}: it counts photons or a variance. "
@@ -45,7 +45,7 @@ class PoissonLikelihood(Fidelity):
     @cached_property
     def counts(self) -> Tensor:
         """max(y + σ², 0), the data as the model reads them; y itself where nothing changes."""
-        if self.y.device.type != "meta" and self._shift is None and float(self.y.min()) >= 0:
+        if self.y.device.type != "meta" and self._shift is None and float(self.y.detach().min()) >= 0:
             return self.y
         return (self.y if self._shift is None else self.y + self._shift).clamp(min=0)
 
@@ -75,10 +75,10 @@ class PoissonLikelihood(Fidelity):
 
     @property
     def lipschitz(self) -> float:
-        level = torch.as_tensor(self._level, dtype=self.y.dtype)
+        level = torch.as_tensor(self._level, dtype=self.y.dtype).detach()
         if float(level.min()) == 0:
             return math.inf
-        curvature = self.counts / level.square()
+        curvature = self.counts.detach() / level.square()
         return float((curvature if self.weights is None else curvature * self.weights).max()) * self.H.norm_squared
 
     def prox_prediction(self, v: Tensor, t: float | Tensor) -> Tensor:

@@ -1,17 +1,20 @@
-"""OME-XML <-> channels, voxel sizes and optics."""
+"""What an OME-XML says of one of its images."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
+from numpy.typing import NDArray
+
 from deconlab.image import Channel, Image, Known, believed, believed_voxel, micrometres
+from deconlab.io import record
 
 NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
-HISTORY = "deconlab/history"
+RECORD = "deconlab/record"
 
 MODALITIES: Mapping[str, str] = {
     "WideField": "widefield",
@@ -38,12 +41,14 @@ LENGTHS = (
 
 @dataclass(frozen=True)
 class Description:
-    """What an OME-XML says of one of its images."""
+    """What an OME-XML says of one of its images: ``sizes`` by axis, ``kept`` what we recorded in it, ``xml`` itself."""
 
-    voxel_um: dict[str, float]
-    channels: tuple[Channel, ...]
-    history: dict[str, Any]
-    notes: tuple[str, ...]
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    voxel_um: Mapping[str, float] = field(default_factory=dict)
+    channels: tuple[Channel, ...] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    xml: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def parse(xml: str, series: int = 0) -> Description:
@@ -55,114 +60,118 @@ def parse(xml: str, series: int = 0) -> Description:
         root = ElementTree.fromstring(xml.encode())
     except ElementTree.ParseError as error:
         raise ValueError(f"The file's OME-XML cannot be parsed: {error}.") from error
-    images = [element for element in root if _local(element) == "Image"]
+    images = [element for element in root if local(element) == "Image"]
     if not 0 <= series < len(images):
-        raise ValueError(f"There is no series {series}: the OME-XML describes {len(images)} images, counted from 0.")
+        raise ValueError(f"The file's OME-XML describes {len(images)} images; there is no number {series}, from 0.")
     image = images[series]
-    pixels = _child(image, "Pixels")
+    pixels = child(image, "Pixels")
     if pixels is None:
-        raise ValueError("The OME-XML's image has no Pixels element.")
+        raise ValueError(f"Image {series} of the file's OME-XML has no Pixels element.")
+    if len(images) > 1:
+        _leave(root, image)
+        xml = ElementTree.tostring(plain(root), encoding="unicode")
     sizes, units = {}, {}
+    unread = _unread(pixels, *(f"PhysicalSize{axis}" for axis in "XYZ"))
     for axis in "xyz":
         size = _number(pixels, f"PhysicalSize{axis.upper()}")
         if size is not None:
             sizes[axis], units[axis] = size, pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm")
     voxel_um, refused = believed_voxel(sizes, units)
-    shared = _objective(root, image)
-    channels, notes = [], [f"not used: {reason}" for reason in refused]
+    shared, unclear = _objective(root, image)
+    channels, notes = [], [*unread, *unclear, *(f"not used: {reason}" for reason in refused)]
+    if {voxel_um.get(axis) for axis in "xy"} == {1.0} and voxel_um.get("z", 1.0) == 1.0:
+        along = " and ".join(axis for axis in "xyz" if axis in voxel_um)
+        notes.append(
+            f"the file says that a voxel is exactly 1 µm along {along}, which programs also write that know no size: if it "
+            f"is not true, give --voxel-um"
+        )
     for element in pixels:
-        if _local(element) == "Channel":
-            optics = believed({**shared, **_channel(element)})
-            notes += [f"not used: {reason}" for reason in optics.rejected]
+        if local(element) == "Channel":
+            facts, unclear = _channel(element)
+            optics = believed({**shared, **facts})
+            notes += [*unclear, *(f"not used: {reason}" for reason in optics.rejected)]
             channels.append(Channel(element.get("Name", ""), optics))
-    return Description(voxel_um, tuple(channels), _history(root), tuple(dict.fromkeys(notes)))
+    counts = {axis: int(_number(pixels, f"Size{axis.upper()}") or 1) for axis in "tczyx"}
+    return Description(counts, voxel_um, tuple(channels), _kept(root), xml, tuple(dict.fromkeys(notes)))
 
 
-def compose(base_xml: str, image: Image, history: Mapping[str, Any]) -> str:
-    """``base_xml`` (sizes, planes, types) completed with the optics of ``image`` and with ``history``."""
-    ElementTree.register_namespace("", NAMESPACE)
-    root = ElementTree.fromstring(base_xml.encode())
-    ome_image = next(element for element in root if _local(element) == "Image")
-    pixels = _child(ome_image, "Pixels")
-    if pixels is None:
-        raise ValueError("The OME-XML to complete has no Pixels element.")
-    first = image.channels[0].optics
-    if first.get("na") is not None or first.get("immersion_index") is not None:
-        instrument = ElementTree.Element(_tag("Instrument"), ID="Instrument:0")
-        objective = ElementTree.SubElement(instrument, _tag("Objective"), ID="Objective:0")
-        if first.get("na") is not None:
-            objective.set("LensNA", repr(float(first.get("na"))))
-        root.insert(list(root).index(ome_image), instrument)
-        settings = ElementTree.Element(_tag("ObjectiveSettings"), ID="Objective:0")
-        if first.get("immersion_index") is not None:
-            settings.set("RefractiveIndex", repr(float(first.get("immersion_index"))))
-        reference = ElementTree.Element(_tag("InstrumentRef"), ID="Instrument:0")
-        at = list(ome_image).index(pixels)
-        ome_image.insert(at, settings)
-        ome_image.insert(at, reference)
-    names = {name: mode for mode, name in reversed(list(MODALITIES.items()))}
-    elements = [element for element in pixels if _local(element) == "Channel"]
-    for element, channel in zip(elements, image.channels, strict=False):
-        if channel.name:
-            element.set("Name", channel.name)
-        for attribute, name, unit in LENGTHS:
-            if channel.optics.get(name) is not None:
-                element.set(attribute, repr(float(channel.optics.get(name))))
-                element.set(attribute + "Unit", unit)
-        if channel.optics.get("modality") in names:
-            element.set("AcquisitionMode", names[channel.optics.get("modality")])
-    if history:
-        annotations = ElementTree.SubElement(root, _tag("StructuredAnnotations"))
-        xml = ElementTree.SubElement(annotations, _tag("XMLAnnotation"), ID="Annotation:0", Namespace=HISTORY)
-        value = ElementTree.SubElement(xml, _tag("Value"))
-        value.append(ElementTree.Element("deconlab", {"json": json.dumps(history)}))
-        ElementTree.SubElement(ome_image, _tag("AnnotationRef"), ID="Annotation:0")
-    return '<?xml version="1.0" encoding="UTF-8"?>' + ElementTree.tostring(root, encoding="unicode")
+def image(data: NDArray[Any], axes: str, said: Description, *, arrange: bool = True) -> Image:
+    """The image whose numbers and axes were read, with all that its OME-XML says."""
+    count = data.shape[axes.index("c")] if "c" in axes else 1
+    channels = said.channels if len(said.channels) == count else ()
+    read = Image(data, axes, said.voxel_um, channels, said.xml, notes=said.notes)
+    return record.restored(read, said.kept, arrange=arrange)
 
 
-def _objective(root: ElementTree.Element, image: ElementTree.Element) -> dict[str, Known]:
-    """NA and indices of the objective that the image refers to; of the only one if it refers to none."""
-    objectives = {e.get("ID"): e for e in root.iter() if _local(e) == "Objective"}
-    settings = _child(image, "ObjectiveSettings")
-    chosen = None if settings is None else objectives.get(settings.get("ID"))
-    if chosen is None and len(objectives) == 1:
-        chosen = next(iter(objectives.values()))
-    facts: dict[str, Known] = {}
-    if chosen is not None:
-        na = _number(chosen, "LensNA")
-        if na is not None:
-            facts["na"] = Known(na, "file")
-        immersion = chosen.get("Immersion", "")
-        if IMMERSION.get(immersion.lower()):
-            facts["immersion_index"] = Known(IMMERSION[immersion.lower()], f"file: Immersion={immersion}")
+def objectives(root: ElementTree.Element, image: ElementTree.Element) -> list[ElementTree.Element]:
+    """The objective that took the image; all that come into question, where the file does not say which."""
+    settings, reference = child(image, "ObjectiveSettings"), child(image, "InstrumentRef")
+    every = [element for element in root.iter() if local(element) == "Objective"]
     if settings is not None:
-        index = _number(settings, "RefractiveIndex")
-        if index is not None:
-            facts["immersion_index"] = Known(index, "file")
-        elif "immersion_index" not in facts and IMMERSION.get(settings.get("Medium", "").lower()):
-            medium = settings.get("Medium", "")
-            facts["immersion_index"] = Known(IMMERSION[medium.lower()], f"file: Medium={medium}")
-    return facts
+        chosen = [element for element in every if element.get("ID") == settings.get("ID")]
+        if chosen:
+            return chosen
+    if reference is not None:
+        for instrument in root:
+            if local(instrument) == "Instrument" and instrument.get("ID") == reference.get("ID"):
+                return [element for element in instrument if local(element) == "Objective"]
+    return every
 
 
-def _channel(element: ElementTree.Element) -> dict[str, Known]:
-    facts: dict[str, Known] = {}
-    for attribute, name in (("EmissionWavelength", "emission_nm"), ("ExcitationWavelength", "excitation_nm")):
-        length = _length(element, attribute, "nm")
-        if length is not None:
-            facts[name] = Known(length * 1000, "file")
-    pinhole = _length(element, "PinholeSize", "µm")
-    if pinhole is not None:
-        facts["pinhole_um"] = Known(pinhole, "file")
+def _objective(root: ElementTree.Element, image: ElementTree.Element) -> tuple[dict[str, Known], list[str]]:
+    """NA and index of immersion, and what is not clear about them."""
+    possible = objectives(root, image)
+    facts, notes = {}, [note for element in possible for note in _unread(element, "LensNA")]
+    apertures = sorted({na for element in possible if (na := _number(element, "LensNA")) is not None})
+    immersions = {element.get("Immersion", "") for element in possible}
+    if len(apertures) == 1:
+        facts["na"] = Known(apertures[0], "file")
+    elif apertures:
+        listed = ", ".join(f"{na:g}" for na in apertures)
+        notes.append(f"not used: the file lists objectives of NA {listed} and does not say which took the image")
+    settings = child(image, "ObjectiveSettings")
+    if settings is not None:
+        notes += _unread(settings, "RefractiveIndex")
+    index = None if settings is None else _number(settings, "RefractiveIndex")
+    medium = "" if settings is None else settings.get("Medium", "")
+    immersion = immersions.pop() if len(immersions) == 1 else ""
+    if index is not None:
+        facts["immersion_index"] = Known(index, "file")
+    elif medium.lower() in IMMERSION:
+        facts["immersion_index"] = Known(IMMERSION[medium.lower()], f"file: Medium={medium}")
+    elif immersion.lower() in IMMERSION:
+        facts["immersion_index"] = Known(IMMERSION[immersion.lower()], f"file: Immersion={immersion}")
+    return facts, notes
+
+
+def _channel(element: ElementTree.Element) -> tuple[dict[str, Known], list[str]]:
+    facts, notes = {}, _unread(element, *(attribute for attribute, *_ in LENGTHS))
+    for attribute, name, unit in LENGTHS:
+        value, found = _number(element, attribute), element.get(attribute + "Unit", unit)
+        scale, ours = micrometres(found), micrometres(unit) or 1.0
+        if value is not None and scale is not None:
+            facts[name] = Known(value * (scale / ours), "file")
+        elif value is not None:
+            notes.append(f"not used: {attribute} = {value:g} {found}: that is no length")
     mode = element.get("AcquisitionMode", "")
     if mode and mode != "Other":
         facts["modality"] = Known(MODALITIES.get(mode, mode), "file")
-    return facts
+    return facts, notes
 
 
-def _history(root: ElementTree.Element) -> dict[str, Any]:
+def _leave(root: ElementTree.Element, image: ElementTree.Element) -> None:
+    """Take all other images, and what refers to them, out of the tree."""
+    gone = {other.get("ID") for other in root if local(other) == "Image" and other is not image}
+    for parent in list(root.iter()):
+        for element in list(parent):
+            other = local(element) == "Image" and element is not image
+            if other or (local(element) == "ImageRef" and element.get("ID") in gone):
+                parent.remove(element)
+
+
+def _kept(root: ElementTree.Element) -> dict[str, Any]:
     for element in root.iter():
-        if _local(element) == "XMLAnnotation" and element.get("Namespace") == HISTORY:
+        if local(element) == "XMLAnnotation" and element.get("Namespace") == RECORD:
             for inner in element.iter():
                 if inner.get("json"):
                     found = json.loads(inner.get("json", "{}"))
@@ -170,11 +179,15 @@ def _history(root: ElementTree.Element) -> dict[str, Any]:
     return {}
 
 
-def _length(element: ElementTree.Element, attribute: str, default_unit: str) -> float | None:
-    """An attribute that is a length, in µm."""
-    value = _number(element, attribute)
-    scale = micrometres(element.get(attribute + "Unit", default_unit))
-    return None if value is None or scale is None else value * scale
+def plain(root: ElementTree.Element) -> ElementTree.Element:
+    """The tree with OME's namespace as the default one, which ElementTree cannot write by itself."""
+    space = root.tag.partition("}")[0].lstrip("{") if "}" in root.tag else ""
+    if space:
+        for element in root.iter():
+            if isinstance(element.tag, str) and element.tag.startswith(f"{{{space}}}"):
+                element.tag = local(element)
+        root.set("xmlns", space)
+    return root
 
 
 def _number(element: ElementTree.Element, attribute: str) -> float | None:
@@ -184,13 +197,21 @@ def _number(element: ElementTree.Element, attribute: str) -> float | None:
         return None
 
 
-def _local(element: ElementTree.Element) -> str:
+def _unread(element: ElementTree.Element, *attributes: str) -> list[str]:
+    """What should be numbers and is none, named."""
+    texts = ((attribute, element.get(attribute, "").strip()) for attribute in attributes)
+    return [
+        f"not used: {attribute} = {text!r}: that is no number"
+        for attribute, text in texts
+        if text and _number(element, attribute) is None
+    ]
+
+
+def local(element: ElementTree.Element) -> str:
+    """The name of an element, whatever the version of the schema."""
     return element.tag.rpartition("}")[2]
 
 
-def _child(element: ElementTree.Element, name: str) -> ElementTree.Element | None:
-    return next((child for child in element if _local(child) == name), None)
-
-
-def _tag(name: str) -> str:
-    return f"{{{NAMESPACE}}}{name}"
+def child(element: ElementTree.Element, name: str) -> ElementTree.Element | None:
+    """The first child of that name."""
+    return next((inner for inner in element if local(inner) == name), None)

@@ -2,63 +2,142 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deconlab.image import Channel, Image, believed_voxel, micrometres
-from deconlab.io import ome
+from deconlab.image import Image
+from deconlab.io import imagej, ome, ome_compose
 
-IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
+DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
+"""What OME-TIFF can hold; plain TIFF could hold more, but few programs would read it."""
+
+FINEST_PRINT_UM = 10.0
+"""Pixels of prints and screens are larger (2540 per inch); a tag that says less was meant for a microscope."""
+
 BIG_TIFF_BYTES = 2**32 - 2**25
+
+
+@dataclass(frozen=True, eq=False)
+class _Raw:
+    """What tifffile finds in a file."""
+
+    data: NDArray[Any]
+    axes: str
+    planes: int
+    absent: int
+    xml: str
+    imagej: dict[str, Any]
+    resolution: tuple[float, float] | None
+    tagged_um: float | None
+    series: int
+    trouble: tuple[str, ...]
 
 
 def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
     """See :func:`deconlab.io.read`."""
+    raw = _open(path, series)
+    told = _told(raw, series)
+    if axes is None:
+        _check_whole(path, raw, told)
+    found, notes = _axes(raw, axes)
+    if told is not None:
+        image = ome.image(raw.data, found, told, arrange=axes is None)
+    elif raw.imagej:
+        image = imagej.image(raw.data, found, raw.imagej, raw.resolution, arrange=axes is None)
+    else:
+        image = Image(raw.data, found)
+        if raw.tagged_um is not None and raw.tagged_um < FINEST_PRINT_UM:
+            tagged = (
+                f"the file's tag for printing means {raw.tagged_um:.6g} µm per pixel; not used: if it is true, give it"
+            )
+            notes = (*notes, f"{tagged} as --voxel-um")
+    if raw.series > 1:
+        notes = (*notes, f"the file holds {raw.series} images (series); this is number {series}, counted from 0")
+    if raw.absent:
+        absent = f"{raw.absent} of the {raw.planes} planes that the file describes are not in it; they are 0 here"
+        notes = (*notes, absent)
+    trouble = tuple(f"the file is damaged: {message}" for message in raw.trouble)
+    return replace(image, notes=(*notes, *trouble, *image.notes))
+
+
+def _open(path: Path, series: int) -> _Raw:
     import tifffile
 
-    with _quiet_tifffile():
+    with _listening() as trouble:
         try:
             with tifffile.TiffFile(path) as file:
-                if not 0 <= series < len(file.series):
-                    raise IndexError(f"there is no series {series}; it has {len(file.series)}, counted from 0")
-                chosen = file.series[series]
-                data: NDArray[Any] = np.asarray(chosen.asarray())
-                found, xml = chosen.axes.lower(), file.ome_metadata or ""
-                imagej = dict(file.imagej_metadata or {})
-                resolution = _resolution(file)
+                count = len(file.series)
+                if 0 <= series < count:
+                    chosen = file.series[series]
+                    data: NDArray[Any] = np.asarray(chosen.asarray())
+                    return _Raw(
+                        data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("=")),
+                        chosen.axes.lower(),
+                        len(chosen.pages),
+                        sum(page is None for page in chosen.pages),
+                        file.ome_metadata or "",
+                        dict(file.imagej_metadata or {}),
+                        _resolution(file),
+                        _tagged_um(file),
+                        count,
+                        tuple(dict.fromkeys(trouble)),
+                    )
         except (OSError, MemoryError):
             raise
         except Exception as error:
             raise ValueError(
                 f"{path} cannot be read as a TIFF ({error}). Is it truncated, or not a TIFF at all? Open it in Fiji to see."
             ) from error
-    if not data.dtype.isnative:
-        data = data.astype(data.dtype.newbyteorder("="))
-    if "s" in found and "c" not in found and imagej.get("channels") and data.dtype != np.uint8:
-        found = found.replace("s", "c")  # ImageJ stores deep composites like colour, but they are channels
-    named, notes = _axes(axes, found, data.shape)
-    if xml:
-        said = ome.parse(xml, series)
-        channels = said.channels if len(said.channels) == _count(named, data.shape) else ()
-        image = Image(data, named, said.voxel_um, channels, xml, said.history, (*notes, *said.notes))
-    elif imagej:
-        image = _from_imagej(data, named, imagej, resolution, notes)
-    else:
-        image = Image(data, named, notes=notes)
-    return _as_written(image)
+    if count == 0:
+        raise ValueError(f"{path} cannot be read as a TIFF (it holds no image). Is it truncated?")
+    raise ValueError(f"{path} has no series {series}; it has {count}, counted from 0.")
 
 
-def write(path: Path, image: Image, *, ome: bool) -> None:
-    """Write an OME-TIFF, or an ImageJ hyperstack where ImageJ can hold the numbers and the order of the axes."""
-    can = image.data.dtype.name in IMAGEJ_DTYPES and _in_order(image.axes) and image.data.nbytes < BIG_TIFF_BYTES
-    if ome or not can:
+def _told(raw: _Raw, series: int) -> ome.Description | None:
+    """What the OME-XML says; where that cannot be made out, only a note that says so."""
+    if not raw.xml:
+        return None
+    try:
+        return ome.parse(raw.xml, series)
+    except ValueError as error:
+        return ome.Description(notes=(f"not used: {error}",))
+
+
+def _check_whole(path: Path, raw: _Raw, told: ome.Description | None) -> None:
+    """Raise ValueError where less could be read than the file says it holds: tifffile then gives the first plane alone."""
+    use_it = (
+        f"an array of shape {raw.data.shape} could be read. Is the file truncated? To use what is there, name its axes, for "
+        f"example --axes {'tczyx'[-raw.data.ndim :]}."
+    )
+    broken = [message for message in raw.trouble if not message.startswith("<TiffTag")]
+    if broken:
+        raise ValueError(f"{path} is damaged ({broken[0]}); {use_it}")
+    if told is not None and told.sizes and math.prod(told.sizes.values()) != raw.data.size:
+        sizes = ", ".join(f"{name} = {n}" for name, n in told.sizes.items())
+        raise ValueError(f"{path} says it holds {sizes}, but only {use_it}")
+
+
+def check(name: str, dtype: str, image: Image | None = None) -> None:
+    """Raise for what cannot be written: see :class:`deconlab.io.Format`."""
+    del image  # any axes do
+    if np.dtype(dtype).name not in DTYPES:
+        raise ValueError(
+            f"{name}: a TIFF that other programs read holds no {dtype}; choose one of {', '.join(DTYPES)}."
+        )
+
+
+def write(path: Path, image: Image, name: str) -> None:
+    """Write an OME-TIFF if ``name`` asks for one, else an ImageJ hyperstack; OME also where ImageJ cannot hold the image."""
+    ome_asked = name.lower().endswith((".ome.tif", ".ome.tiff"))
+    if ome_asked or not imagej.holds(image) or image.data.nbytes >= BIG_TIFF_BYTES:
         _write_ome(path, image)
     else:
         _write_imagej(path, image)
@@ -67,113 +146,36 @@ def write(path: Path, image: Image, *, ome: bool) -> None:
 def _write_ome(path: Path, image: Image) -> None:
     import tifffile
 
-    order = "".join(axis for axis in "tczyx" if axis in image.axes)
-    order = order if set("yx") <= set(order) else image.axes
-    data = np.ascontiguousarray(image.data.transpose([image.axes.index(axis) for axis in order]))
-    flat = data if data.ndim > 1 else data[None]
-    axes = order.upper() if data.ndim > 1 else "YX"
-    metadata: dict[str, Any] = {"axes": axes}
-    for axis, size in image.voxel_um.items():
-        metadata[f"PhysicalSize{axis.upper()}"] = size
-        metadata[f"PhysicalSize{axis.upper()}Unit"] = "µm"
+    order = [*(axis for axis in image.axes if axis not in "yx"), "y", "x"]
+    missing = [axis for axis in order if axis not in image.axes]
+    now = [*missing, *image.axes]
+    data = image.data[(np.newaxis,) * len(missing)].transpose([now.index(axis) for axis in order])
+    data = np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("="))
     base = tifffile.OmeXml()
-    base.addimage(dtype=flat.dtype, shape=flat.shape, storedshape=_stored(flat.shape), **metadata)
-    xml = ome.compose(base.tostring(), image, {**image.history, "axes": image.axes})
+    stored = (math.prod(data.shape[:-2]), 1, 1, *data.shape[-2:], 1)
+    base.addimage(dtype=data.dtype, shape=data.shape, storedshape=stored, axes="".join(order).upper())
     tifffile.imwrite(
-        path, flat, description=xml.encode(), metadata=None, photometric="minisblack", ome=False,
-        bigtiff=flat.nbytes >= BIG_TIFF_BYTES,
+        path, data, description=ome_compose.compose(base.tostring(), image).encode(), metadata=None, ome=False,
+        photometric="minisblack", bigtiff=data.nbytes >= BIG_TIFF_BYTES,
     )  # fmt: skip
 
 
 def _write_imagej(path: Path, image: Image) -> None:
     import tifffile
 
-    metadata: dict[str, Any] = {"axes": image.axes.upper()}
-    if image.voxel_um:
-        metadata["unit"] = "um"
-    if "z" in image.voxel_um:
-        metadata["spacing"] = image.voxel_um["z"]
-    if any(channel.name for channel in image.channels) and "c" in image.axes:
-        per_plane = [channel.name for channel in image.channels]
-        metadata["Labels"] = _labels(per_plane, image)
-    metadata["Info"] = json.dumps({ome.HISTORY: {**image.history, "axes": image.axes}, "facts": _facts(image)})
-    data = image.data if image.data.ndim > 1 else image.data[None]
-    if image.data.ndim == 1:
-        metadata["axes"] = "YX"
-    x, y = image.voxel_um.get("x"), image.voxel_um.get("y")
-    tifffile.imwrite(path, data, imagej=True, metadata=metadata, resolution=(1 / x, 1 / y) if x and y else None)
+    data, metadata, resolution = imagej.compose(image)
+    tifffile.imwrite(path, data, imagej=True, metadata=metadata, resolution=resolution)
 
 
-def _from_imagej(
-    data: NDArray[Any],
-    axes: str,
-    said: Mapping[str, Any],
-    resolution: tuple[float, float] | None,
-    notes: tuple[str, ...],
-) -> Image:
-    unit = str(said.get("unit", ""))
-    sizes: dict[str, float] = {}
-    if resolution is not None and micrometres(unit) is not None:
-        sizes = {"x": 1 / resolution[0], "y": 1 / resolution[1]}
-    if "spacing" in said and micrometres(unit) is not None:
-        sizes["z"] = abs(float(said["spacing"]))
-    voxel_um, refused = believed_voxel(sizes, {axis: str(said.get(f"{axis}unit", unit)) for axis in "xyz"})
-    try:
-        info = json.loads(said.get("Info", "{}"))
-    except (ValueError, TypeError):
-        info = {}
-    info = info if isinstance(info, dict) else {}
-    history = info.get(ome.HISTORY, {})
-    return Image(
-        data,
-        axes,
-        {axis: size for axis, size in voxel_um.items() if axis in axes},
-        _channels(info.get("facts"), said.get("Labels"), _count(axes, data.shape)),
-        history=history if isinstance(history, dict) else {},
-        notes=(*notes, *(f"not used: {reason}" for reason in refused)),
-    )
-
-
-def _channels(facts: Any, labels: Any, count: int) -> tuple[Channel, ...]:
-    from deconlab.image import Known, Optics, believed
-
-    if isinstance(facts, list) and len(facts) == count:
-        return tuple(
-            Channel(str(f.get("name", "")), believed({k: Known(*v) for k, v in f.get("optics", {}).items()}))
-            for f in facts
-        )
-    if isinstance(labels, list) and len(labels) >= count > 1:
-        return tuple(Channel(str(label).split("\n")[0], Optics()) for label in labels[:count])
-    return ()
-
-
-def _facts(image: Image) -> list[dict[str, Any]]:
-    return [
-        {"name": c.name, "optics": {k: [known.value, known.source] for k, known in c.optics.facts.items()}}
-        for c in image.channels
-    ]
-
-
-def _as_written(image: Image) -> Image:
-    """Our own file, with the order and the single voxels of its axes as they were before the format changed them."""
-    axes = image.history.get("axes")
-    history = {key: value for key, value in image.history.items() if key != "axes"}
-    if not isinstance(axes, str):
-        return image
-    data, now = image.data, image.axes
-    for axis in [a for a in axes if a not in now]:
-        data, now = data[None], axis + now
-    if len(axes) < len(now):
-        data = data.reshape([n for a, n in zip(now, data.shape, strict=True) if a in axes])
-        now = "".join(a for a in now if a in axes)
-    data = data.transpose([now.index(axis) for axis in axes])
-    return Image(data, axes, image.voxel_um, image.channels, image.source_xml, history, image.notes)
-
-
-def _axes(given: str | None, found: str, shape: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
+def _axes(raw: _Raw, given: str | None) -> tuple[str, tuple[str, ...]]:
     """The axes by name: those given, else the file's; a single nameless one beside y and x is taken for z, and said."""
     if given is not None:
         return given.lower(), ()
+    found, shape = raw.axes, raw.data.shape
+    if "s" in found and "c" not in found and raw.imagej.get("channels") and raw.data.dtype != np.uint8:
+        found = found.replace("s", "c")  # ImageJ stores deep composites like colour, but they are channels
+    if len(set(found)) < len(found) <= 3:  # a single voxel, whose axes tifffile names x, y and x again
+        found = "zyx"[-len(found) :]
     nameless = [axis for axis in found if axis not in "tczyxs"]
     if len(nameless) == 1 and "z" not in found:
         return found.replace(nameless[0], "z"), ("the file does not name its axes; its pages were taken for z",)
@@ -183,27 +185,6 @@ def _axes(given: str | None, found: str, shape: tuple[int, ...]) -> tuple[str, t
             f"for example --axes {'tczyx'[-len(shape) :]}."
         )
     return found, ()
-
-
-def _count(axes: str, shape: tuple[int, ...]) -> int:
-    return shape[axes.index("c")] if "c" in axes and len(axes) == len(shape) else 1
-
-
-def _in_order(axes: str) -> bool:
-    return ([axis for axis in "tzcyx" if axis in axes] == list(axes) and set("yx") <= set(axes)) or axes == "x"
-
-
-def _stored(shape: tuple[int, ...]) -> tuple[int, int, int, int, int, int]:
-    """tifffile's normal form of a page series: pages, separate samples, depth, height, width, contiguous samples."""
-    return (int(np.prod(shape[:-2], dtype=int)), 1, 1, shape[-2], shape[-1], 1)
-
-
-def _labels(names: list[str], image: Image) -> list[str]:
-    """ImageJ labels every plane; the channel's name stands on each of its own."""
-    planes = [axis for axis in image.axes if axis not in "yx"]
-    sizes = [image.data.shape[image.axes.index(axis)] for axis in planes]
-    at = planes.index("c")
-    return [names[place[at]] for place in np.ndindex(*sizes)]
 
 
 def _resolution(file: Any) -> tuple[float, float] | None:
@@ -219,13 +200,26 @@ def _resolution(file: Any) -> tuple[float, float] | None:
     return found[0], found[1]
 
 
+def _tagged_um(file: Any) -> float | None:
+    """The width of a pixel by the tags that say how large to print an image; None if they give no length."""
+    tag, found = file.pages[0].tags.get("ResolutionUnit"), _resolution(file)
+    unit_um = {2: 25400.0, 3: 10000.0}.get(int(tag.value)) if tag is not None else None
+    return None if unit_um is None or found is None else unit_um / found[0]
+
+
 @contextmanager
-def _quiet_tifffile() -> Iterator[None]:
-    """tifffile logs what it then raises; one message is enough."""
+def _listening() -> Iterator[list[str]]:
+    """The errors that tifffile logs and goes on; its log stays silent meanwhile: one message is enough."""
+    heard: list[str] = []
+
+    def hear(record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.ERROR:
+            heard.append(record.getMessage())
+        return False
+
     log = logging.getLogger("tifffile")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+    log.addFilter(hear)
     try:
-        yield
+        yield heard
     finally:
-        log.setLevel(level)
+        log.removeFilter(hear)

@@ -2,12 +2,31 @@
 
 from typing import Any
 
-from deconlab.methods._method import Claims, DirectMethod, IterativeMethod, Method, State, claims, refusals
+from deconlab.methods._method import (
+    Claims,
+    DirectMethod,
+    IterativeMethod,
+    Method,
+    State,
+    admissible_priors,
+    claims,
+    refusals,
+)
 from deconlab.registry import Registry
 
 registry: Registry[Method] = Registry("deconlab.methods", lambda: Method, "method")
 
-__all__ = ["Claims", "DirectMethod", "IterativeMethod", "Method", "State", "claims", "refusals", "registry"]
+__all__ = [
+    "Claims",
+    "DirectMethod",
+    "IterativeMethod",
+    "Method",
+    "State",
+    "admissible_priors",
+    "claims",
+    "refusals",
+    "registry",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,6 +28,8 @@ def prepare(y: Tensor, seen: Selection, blur: Circulant, edges: str) -> Tensor:
 
 
 def _tukey(size: int, like: Tensor) -> Tensor:
+    if size == 1:  # an axis of one voxel has no edges
+        return torch.ones(1, dtype=like.dtype, device=like.device)
     position = torch.arange(size, dtype=like.dtype, device=like.device) + 0.5
     distance = torch.minimum(position, size - position) / max(0.1 * size, 1.0)
     return 0.5 - 0.5 * torch.cos(torch.pi * distance.clamp(max=1.0))
@@ -37,6 +39,8 @@ def _edge_weight(psf: Tensor, axis: int, size: int) -> Tensor:
     """1 − the autocorrelation of the PSF's projection on an axis, by distance from the border; its peak counts as 1."""
     profile = psf.sum([other for other in range(psf.ndim) if other != axis]) if psf.ndim > 1 else psf
     length = profile.shape[0]
+    if size == 1 or length == 1:  # nothing is blurred along this axis, so that it has no edges
+        return torch.ones(size, dtype=psf.dtype, device=psf.device)
     correlation = torch.fft.irfft(torch.fft.rfft(profile, 2 * length).abs().square(), 2 * length)[:length]
     weight = 1 - correlation / correlation[0]
     position = torch.arange(size, device=psf.device)

@@ -35,7 +35,8 @@ class GradientMethod(IterativeMethod[GradientState, LeastSquares, P]):
         step_size = 1 / curvature if self.step_size is None else self.step_size
         if isinstance(step_size, int | float) and not step_size < 2 / curvature:
             raise ValueError(
-                f"{type(self).__name__}: step_size={step_size:g} diverges; it must be below 2/L = {2 / curvature:g}."
+                f"{type(self).__name__}: step_size={step_size:g} may diverge; it must be below 2/L = {2 / curvature:g}, "
+                f"where L bounds the curvature of this problem from above."
             )
         return GradientState(problem.start(x0), step_size=step_size)
 
@@ -44,7 +45,8 @@ class GradientMethod(IterativeMethod[GradientState, LeastSquares, P]):
         return GradientState(x, value, state.step_size)
 
     def chosen(self, state: GradientState) -> dict[str, float]:
-        return {"step_size": float(state.step_size)}
+        value = state.step_size
+        return {"step_size": float(value.detach() if isinstance(value, torch.Tensor) else value)}
 
 
 def descend(problem: Problem[LeastSquares, Any], x: Tensor, step_size: float | Tensor) -> tuple[Tensor, Tensor | None]:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_origin
 
-from deconlab import schema
+from deconlab import functionals, schema
 from deconlab.functionals import Fidelity, Prior
 from deconlab.lazytorch import Tensor
 from deconlab.operators import LinearOperator
@@ -105,7 +105,10 @@ class Claims(NamedTuple):
 
 
 def claims(method: type[Method]) -> Claims:
-    """The state, data term and prior that a method class claims with its type parameters."""
+    """The state, data term and prior that a method class claims with its type parameters.
+
+    One that is left open claims what its bound is: any data term, any prior. Raises TypeError without parameters.
+    """
     bound: dict[Any, Any] = {}
     for cls in method.__mro__:
         for base in cls.__dict__.get("__orig_bases__", ()):
@@ -115,7 +118,23 @@ def claims(method: type[Method]) -> Claims:
                 for name, argument in zip(names, arguments, strict=True):
                     bound.setdefault((origin, name), bound.get((cls, argument), argument))
     base = IterativeMethod if issubclass(method, IterativeMethod) else DirectMethod
-    return Claims(*(bound[base, name] for name in getattr(base, "__parameters__", ())))
+    names = getattr(base, "__parameters__", ())
+    if not bound:
+        raise TypeError(
+            f"{method.__name__} does not say what it solves: derive it from {base.__name__}[State, data term, prior], each a "
+            f"class."
+        )
+    found: list[Any] = [bound[base, name] for name in names]
+    closed: list[Any] = [item.__bound__ if isinstance(item, TypeVar) else item for item in found]
+    return Claims(*closed)
+
+
+def admissible_priors(method: type[Method]) -> dict[str, type[Prior]]:
+    """The priors of the registry that ``method`` can use, by name, its default first."""
+    default, claim = method.default_prior, claims(method).prior
+    found = {name: cls for name, cls in functionals.registry.all().items() if issubclass(cls, Prior)}
+    names = [default, *(name for name, cls in found.items() if issubclass(cls, claim) and name != default)]
+    return {name: found[name] for name in names}
 
 
 def refusals(method: Method | type[Method], problem: Problem[Any, Any]) -> list[str]:

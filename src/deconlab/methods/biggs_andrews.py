@@ -3,8 +3,9 @@
     p ← max(x + a(x − x₋), 0),   x ← p · Hᵀ(w·y/(Hp + b)) / Hᵀw,   g = x − p
     a = ⟨g, g₋⟩/⟨g₋, g₋⟩, held between 0 and 0.999
 
-Guarantee: x >= 0; comes to Richardson-Lucy's maximum in practice, without proof. The cheapest acceleration in seconds and
-the gentlest under a wrong PSF: about a seventh of the steps. Cost per step: four transforms; x, p and g are kept.
+Guarantee: x >= 0, and no more. Far fewer steps than Richardson-Lucy needs for the same likelihood, about a seventh of 200;
+run to the end, it settles up to a percent above the least objective, since a voxel that is extrapolated to 0 stays there.
+The cheapest acceleration in seconds and the gentlest under a wrong PSF. Cost per step: four transforms; x, p and g are kept.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     x̂ = ĥ* ŷ / (|ĥ|² + λ|l̂|²),  the minimum of ½‖Hx − y‖² + ½λ‖Lx‖², L the Laplacian
 
 Guarantee: the exact minimum for periodic data, and with ``edges="exact"`` for any; the mean level is kept, since l̂(0) = 0.
-Smoother than the Tikhonov inverse at equal noise. Cost: three transforms.
+Smoother than the Tikhonov inverse at equal noise. Cost: four transforms.
 """
 
 from __future__ import annotations

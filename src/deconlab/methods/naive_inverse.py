@@ -3,7 +3,7 @@
     x̂ = ŷ · ĥ* / (|ĥ| · max(|ĥ|, ε))
 
 Guarantee: the exact inverse where |ĥ| >= ε, below it a filter of gain 1/ε. It amplifies noise by up to 1/ε: a lesson, and
-a check that data and PSF fit together, rather than a restoration. Cost: three transforms.
+a check that data and PSF fit together, rather than a restoration. Cost: four transforms.
 """
 
 from __future__ import annotations

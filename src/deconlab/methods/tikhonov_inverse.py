@@ -3,7 +3,7 @@
     x̂ = ĥ* ŷ / (|ĥ|² + λ),  the minimum of ½‖Hx − y‖² + ½λ‖x‖²
 
 Guarantee: the exact minimum for periodic data, and with ``edges="exact"`` for any. One pass, reproducible, the fastest sane
-look at what the data hold; negative values and ringing around bright structures are its price. Cost: three transforms.
+look at what the data hold; negative values and ringing around bright structures are its price. Cost: four transforms.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     x̂ = ŷ/ĥ where |ĥ| > ε · max |ĥ|, else 0
 
 Guarantee: the exact inverse within the pass band, with noise amplified by at most 1/ε; the hard edge of the band rings.
-Cost: three transforms.
+Cost: four transforms.
 """
 
 from __future__ import annotations

@@ -4,12 +4,12 @@
 
 Guarantee: no linear filter has a smaller expected squared error, if the two spectra are right. One number for Sₙ/Sₓ is the
 usual stand-in; without it, it is estimated: the noise's power from the frequencies that the blur does not pass, the object's
-as what is left of the data's variance. Cost: three transforms, one more for the estimate.
+as what is left of the data's variance. Cost: four transforms, one more for the estimate.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from deconlab import fourier
@@ -60,8 +60,11 @@ class Wiener(QuadraticFilter[WienerState, Zero]):
         return self._ratio(problem)
 
     def apply(self, problem: Problem[LeastSquares, Zero]) -> WienerState:
-        ratio = None if self.noise_spectrum is not None else self._ratio(problem)
-        return WienerState(self.filtered(problem), noise_to_signal=ratio)
+        if self.noise_spectrum is not None:
+            return WienerState(self.filtered(problem))
+        ratio = self._ratio(problem)
+        fixed = replace(self, noise_to_signal=ratio)  # type: ignore[arg-type]  # a 0-dimensional tensor: estimated once
+        return WienerState(fixed.filtered(problem), noise_to_signal=ratio)
 
     def chosen(self, state: WienerState) -> dict[str, float]:
         return {} if state.noise_to_signal is None else {"noise_to_signal": float(state.noise_to_signal)}

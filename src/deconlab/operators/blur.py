@@ -63,8 +63,8 @@ class Blur(LinearOperator):
         """max |ĥ|²; with "reflect" the Schur bound max(|H|1) · max(|H|ᵀ1), far below the product of the parts' norms."""
         if not isinstance(self.extension, Reflect):
             return self.convolution.norm_squared
-        size = self.with_psf(self.convolution.psf.abs())
-        ones = self.convolution.psf.new_ones
+        size = self.with_psf(self.convolution.psf.detach().abs())
+        ones = size.convolution.psf.new_ones
         return float(size.forward(ones(self.in_shape)).max() * size.adjoint(ones(self.out_shape)).max())
 
     def split(self) -> tuple[Selection, LinearOperator]:

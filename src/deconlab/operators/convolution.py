@@ -48,4 +48,4 @@ class Convolution(Circulant):
 
     @property
     def norm_squared(self) -> float:
-        return float(self.normal_symbol(self.psf).max())
+        return float(self.normal_symbol(self.psf).detach().max())

@@ -228,7 +228,13 @@ def _darkest(values: Array) -> Array:
 def _window_width(smooth: Array, start: tuple[Any, ...], axis: int) -> float:
     line = smooth[tuple(slice(None) if other == axis else place for other, place in enumerate(start))]
     lit = line >= line.max() / 2
-    return max(1.0, float(lit[: int(start[axis])][::-1].argmin() + lit[int(start[axis]) :].argmin()) / 2 or 1.0)
+    place = int(start[axis])
+    return max(1.0, (_run(lit[:place][::-1]) + _run(lit[place:])) / 2)
+
+
+def _run(lit: NDArray[np.bool_]) -> int:
+    """How many values are true before the first that is not."""
+    return len(lit) if lit.all() else int(lit.argmin())
 
 
 def _summit(values: Array, top: tuple[Any, ...]) -> Array:

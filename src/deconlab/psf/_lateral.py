@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,27 +47,37 @@ def area(pixel_um: float, cutoff: float) -> Cell:
 class Lateral:
     """Pixels ``shape`` of size ``pixel_um`` (y, x) about the voxel ``n // 2``, from a profile on ``self.r_um``."""
 
-    def __init__(self, shape: tuple[int, int], pixel_um: tuple[float, float], cutoff: float, cell: Cell) -> None:
-        self.shape, self.step = shape, 1 / (16 * cutoff)  # 16 nodes in the shortest period of the profile
+    def __init__(
+        self, shape: tuple[int, int], pixel_um: tuple[float, float], cutoff: float, cell: Cell, twofold: bool = False
+    ) -> None:
+        self.shape, self.step = shape, step_um(cutoff)
         quadrant = (shape[0] // 2 + 1) * (shape[1] // 2 + 1)
         longest = max(shape) // 2 + 1
         octant = longest * (longest + 1) // 2
-        self._square = pixel_um[0] == pixel_um[1] and octant < quadrant
+        self._square = pixel_um[0] == pixel_um[1] and octant < quadrant and not twofold
         if self._square:
             row, column = np.tril_indices(longest)
         else:
             row, column = (side.ravel() for side in np.indices((shape[0] // 2 + 1, shape[1] // 2 + 1)))
         far = (max(row) + 0.5) * pixel_um[0], (max(column) + 0.5) * pixel_um[1]
-        self.r_um = torch.arange(math.ceil(math.hypot(*far) / self.step) + _TAPS, dtype=torch.float64) * self.step
-        self._start, self._weights = _windows(row * pixel_um[0], column * pixel_um[1], pixel_um, self.step, cell)
+        self.r_um = radii(math.hypot(*far), self.step)
+        y, x = row * pixel_um[0], column * pixel_um[1]
+        self._start, self._weights = _windows(y, x, pixel_um, self.step, cell)
+        self._twofold = _windows(y, x, pixel_um, self.step, cell, twofold=True)[1] if twofold else None
 
     def pixels(self, profile: Tensor, dtype: torch.dtype, device: torch.device | None) -> Tensor:
         """(planes, radii) -> (planes, y, x). The sum over the window is float64; ``profile`` may require gradients."""
-        table = torch.cat([profile[:, 1:_TAPS].flip(1), profile], dim=1).T.contiguous()  # I(-r) = I(r)
-        window = self._start[:, None] + torch.arange(self._weights.shape[1])
-        values = torch.nn.functional.embedding_bag(window, table, per_sample_weights=self._weights, mode="sum")
-        values = values.T.to(dtype=dtype, device=device).contiguous()
-        return values.index_select(1, self._index().to(values.device)).view(len(profile), *self.shape)
+        return self._spread(_gather(profile, self._start, self._weights), dtype, device)
+
+    def twofold(self, profile: Tensor, dtype: torch.dtype, device: torch.device | None) -> Tensor:
+        """As :meth:`pixels`, of profile × cos 2φ, φ being the angle from the x axis."""
+        if self._twofold is None:
+            raise ValueError("This Lateral was made without twofold=True: it has no weights for cos 2φ.")
+        return self._spread(_gather(profile, self._start, self._twofold), dtype, device)
+
+    def _spread(self, values: Tensor, dtype: torch.dtype, device: torch.device | None) -> Tensor:
+        values = values.to(dtype=dtype, device=device).contiguous()
+        return values.index_select(1, self._index().to(values.device)).view(len(values), *self.shape)
 
     def _index(self) -> Tensor:
         row = (torch.arange(self.shape[0]) - self.shape[0] // 2).abs()[:, None]
@@ -77,16 +88,83 @@ class Lateral:
         return (larger * (larger + 1) // 2 + smaller).flatten()
 
 
-def _windows(y: Array, x: Array, pixel_um: tuple[float, float], step: float, cell: Cell) -> tuple[Tensor, Tensor]:
+def step_um(cutoff: float) -> float:
+    """Step of the radial grid: 16 nodes in the shortest period of the profile."""
+    return 1 / (16 * cutoff)
+
+
+def radii(reach_um: float, step: float) -> Tensor:
+    """The grid of radii that serves interpolation up to ``reach_um``."""
+    return torch.arange(math.ceil(reach_um / step) + _TAPS, dtype=torch.float64) * step
+
+
+def at_points(profile: Tensor, step: float, y_um: Array, x_um: Array) -> Tensor:
+    """The profile (…, radii) at places in any shape: (…, places)."""
+    start, weights = _windows(y_um.ravel(), x_um.ravel(), (0.0, 0.0), step, POINT)
+    return _gather(profile.flatten(0, -2), start, weights).reshape(*profile.shape[:-1], -1)
+
+
+@lru_cache(maxsize=4)
+def averaging(count: int, step: float, rings: tuple[Ring, ...], cutoff: float) -> tuple[Tensor, Tensor]:
+    """(radii, matrix): a profile on these radii, times the matrix, is the profile convolved with rings, at 0, step, 2 step …
+
+    A profile of frequencies up to ``cutoff`` is averaged over each ring by the trapezoidal rule, to rounding. The result,
+    at ``count`` radii, is kept for the next call: it must not be written to.
+    """
+    r_um = np.arange(count) * step
+    far = float(r_um[-1])
+    inner = radii(far + max(ring.radius_um for ring in rings), step)
+    total = np.zeros(len(inner) * count)
+    for ring in rings:
+        angles = 1 if ring.radius_um == 0 else math.ceil(math.pi * cutoff * min(ring.radius_um, far)) + 8
+        angle = (np.arange(angles) + 0.5) * math.pi / angles  # the other half circle is the mirror image
+        y, x = ring.radius_um * np.sin(angle), r_um[:, None] + ring.radius_um * np.cos(angle)
+        start, weights = _windows(np.broadcast_to(y, x.shape).ravel(), x.ravel(), (0.0, 0.0), step, POINT)
+        node = np.abs(start.numpy()[:, None] + np.arange(_TAPS) - (_TAPS - 1))
+        column = np.repeat(np.arange(count), angles)[:, None]
+        share = weights.numpy() * (ring.share / angles)
+        total += np.bincount((node * count + column).ravel(), share.ravel(), minlength=len(total))
+    return inner, torch.from_numpy(total.reshape(len(inner), count))
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A circle over which light is spread evenly."""
+
+    radius_um: float
+    share: float
+
+
+def disc(radius_um: float, cutoff: float) -> tuple[Ring, ...]:
+    """Rings that integrate over a disc of unit light, for :func:`averaging`."""
+    if radius_um == 0:
+        return (Ring(0.0, 1.0),)
+    points, weights = np.polynomial.legendre.leggauss(math.ceil(math.pi * cutoff * radius_um / 2) + 6)
+    s, w = (points + 1) / 2, weights / 2
+    return tuple(Ring(radius_um * float(a), float(b * 2 * a)) for a, b in zip(s, w, strict=True))
+
+
+def _gather(profile: Tensor, start: Tensor, weights: Tensor) -> Tensor:
+    table = torch.cat([profile[:, 1:_TAPS].flip(1), profile], dim=1).T.contiguous()  # I(-r) = I(r)
+    window = start[:, None] + torch.arange(weights.shape[1])
+    return torch.nn.functional.embedding_bag(window, table, per_sample_weights=weights, mode="sum").T
+
+
+def _windows(
+    y: Array, x: Array, pixel_um: tuple[float, float], step: float, cell: Cell, twofold: bool = False
+) -> tuple[Tensor, Tensor]:
     """First entry and weights of each pixel's window into the profile extended by its mirror image."""
     dy, dx = (side.ravel() for side in np.meshgrid(cell.points * pixel_um[0], cell.points * pixel_um[1]))
-    share = np.outer(cell.weights, cell.weights).ravel()
+    area = np.outer(cell.weights, cell.weights).ravel()
     starts, parts = [], []
     for first in range(0, len(y), max(1, _CHUNK // len(dy))):
         chosen = slice(first, first + max(1, _CHUNK // len(dy)))
-        position = np.hypot(y[chosen, None] + dy, x[chosen, None] + dx) / step
+        down, right = y[chosen, None] + dy, x[chosen, None] + dx
+        radius = np.hypot(down, right)
+        position = radius / step
         base = position.astype(np.int64)  # Lagrange nodes: base - TAPS/2 + 1 ... base + TAPS/2
         start = base.min(1)
+        share = area * (right**2 - down**2) / np.where(radius > 0, radius, 1.0) ** 2 if twofold else area
         parts.append(_fold(position - base, base - start[:, None], share))
         starts.append(start + _TAPS // 2)  # the mirror image adds TAPS - 1 entries before r = 0
     width = max(part.shape[1] for part in parts)

@@ -16,6 +16,8 @@ from deconlab.lazytorch import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from deconlab.psf._facts import Facts
+
 _AXES = "zyx"
 
 
@@ -81,7 +83,7 @@ class PSFModel(ABC):
     """
 
     dimensions: ClassVar[tuple[int, ...]] = (2, 3)
-    rotational: ClassVar[bool] = True  # unchanged by turning about the optical axis
+    modality: ClassVar[str | None] = None  # the kind of microscope that has it; None: any that it is fitted to
     references: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -95,6 +97,11 @@ class PSFModel(ABC):
 
     def _look_for_swapped_units(self) -> None:  # noqa: B027  (most models have nothing to look for)
         """Name micrometres given as nanometres and the reverse, before the bounds are checked."""
+
+    @property
+    def rotational(self) -> bool:
+        """Whether it stays as it is when turned about the optical axis."""
+        return True
 
     @abstractmethod
     def _intensity(self, grid: Grid, dtype: torch.dtype, device: torch.device | None) -> Intensity:
@@ -122,16 +129,21 @@ class PSFModel(ABC):
         The last three axes are z, y, x. Of optics, two axes are the slice in best focus. Raises ValueError or TypeError
         for a shape or voxel size that cannot be; warns with :class:`SamplingWarning` above Nyquist's voxel size.
         """
+        grid, dtype, notes = self._asked(shape, voxel_um, dtype)
+        raw = self._intensity(grid, dtype, None if device is None else torch.device(device))
+        return self._finished(raw, grid, dtype, notes)
+
+    def _asked(self, shape: Any, voxel_um: Any, dtype: Any) -> tuple[Grid, torch.dtype, list[str]]:
         grid = self._grid(shape, voxel_um)
         dtype = torch.float32 if dtype is None else dtype
         if dtype not in (torch.float32, torch.float64):
             raise TypeError(f"A PSF is rendered in float32 or float64, not {dtype}: give one of these as dtype.")
-        notes = [self.describe()]
         coarse = self._sampling(grid)
         if coarse:
-            warnings.warn(coarse, SamplingWarning, stacklevel=2)
-            notes.append(coarse)
-        raw = self._intensity(grid, dtype, None if device is None else torch.device(device))
+            warnings.warn(coarse, SamplingWarning, stacklevel=3)
+        return grid, dtype, [coarse] if coarse else []
+
+    def _finished(self, raw: Intensity, grid: Grid, dtype: torch.dtype, notes: list[str]) -> PSF:
         planes = raw.data if grid.ndim == 3 else raw.data[None]
         held = planes.detach().flatten(1).sum(1, dtype=torch.float64).cpu()
         total = float(held.sum())
@@ -142,8 +154,7 @@ class PSFModel(ABC):
             )
         per_plane = tuple((held / raw.plane_sums.detach()).tolist())
         captured = total / (float(raw.plane_sums.detach().sum()) if raw.total is None else raw.total)
-        notes += raw.notes
-        notes.append(_captured(captured, per_plane, grid))
+        notes = [self.describe(), *notes, *raw.notes, _captured(captured, per_plane, grid)]
         scale = planes.sum(dtype=torch.float64) if planes.requires_grad else total
         data = raw.data / scale
         return PSF(data.to(dtype), grid.voxel_um, captured, per_plane, tuple(notes))
@@ -179,6 +190,13 @@ class PSFModel(ABC):
     def _count(self, planes: Any) -> None:
         if isinstance(planes, bool) or not isinstance(planes, numbers.Integral) or int(planes) < 1:
             raise ValueError(f"The number of planes must be a whole number >= 1, not {planes!r}.")
+
+    @final
+    def facts(self) -> Facts:
+        """Widths, resolution, largest voxels, focal shift, and what they were made from."""
+        from deconlab.psf._facts import facts
+
+        return facts(self)
 
     @final
     def describe(self) -> str:
@@ -256,5 +274,6 @@ def _odd_below(size: float) -> int:
 
 def _captured(captured: float, per_plane: tuple[float, ...], grid: Grid) -> str:
     worst = min(range(len(per_plane)), key=per_plane.__getitem__)
-    text = f"The grid {' × '.join(map(str, grid.shape))} holds {captured:.2%} of the light"
+    size = math.prod(grid.shape) * 4 / 2**20
+    text = f"The grid {' × '.join(map(str, grid.shape))} ({size:.3g} MiB) holds {captured:.2%} of the light"
     return f"{text}; plane {worst} holds least, {per_plane[worst]:.2%}" if grid.ndim == 3 else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 
 def nyquist_um(na: float, index: float, emission_nm: float) -> tuple[float, float]:
@@ -30,6 +31,14 @@ def refuse_wavelength(owner: str, name: str, value: float) -> None:
     if 0 < value < 100:
         hint = f"{value:g} µm is {value * 1000:g} nm: give that." if value >= 0.1 else "Give it in nm, such as 520."
         raise ValueError(f"{owner}: {name} {value:g} nm is no light that an objective images. {hint}")
+
+
+def refuse_wavelengths(model: Any) -> None:
+    """:func:`refuse_wavelength` for every field of ``model`` in nm that is light."""
+    for name in ("emission_nm", "excitation_nm", "depletion_nm"):
+        value = getattr(model, name, None)
+        if isinstance(value, int | float):
+            refuse_wavelength(type(model).__name__, name, value)
 
 
 def refuse_length(owner: str, name: str, value: float, longest_um: float) -> None:

@@ -107,15 +107,16 @@ def check_prox_prediction(
 
 
 def check_sensitivity(fidelity: Fidelity, tolerance: float = 1e-8) -> None:
-    """Hᵀw, infinite below 1 % of its maximum; ``support`` is where it is finite; ``mean_signal`` explains the data's sum."""
+    """Hᵀw, infinite where hardly any light is measured; ``support`` is where not; ``mean_signal`` explains the data's sum."""
     weights = torch.ones_like(fidelity.y) if fidelity.weights is None else fidelity.weights
     back = fidelity.H.adjoint(weights)
-    seen = back >= SENSITIVITY_FLOOR * back.max()
+    light = fidelity.H.adjoint((weights > 0).to(weights))
+    seen = light >= SENSITIVITY_FLOOR * light.max()
     sensitivity = fidelity.sensitivity
     if not torch.equal(torch.isfinite(sensitivity), seen):
         raise AssertionError(
-            f"{name_of(fidelity)}: the sensitivity is finite at {int(torch.isfinite(sensitivity).sum())} voxels; Hᵀw exceeds "
-            f"{SENSITIVITY_FLOOR:g} of its maximum at {int(seen.sum())}."
+            f"{name_of(fidelity)}: the sensitivity is finite at {int(torch.isfinite(sensitivity).sum())} voxels; the "
+            f"light that is measured exceeds {SENSITIVITY_FLOOR:g} of its maximum at {int(seen.sum())}."
         )
     require_close(sensitivity[seen], back[seen], tolerance, f"{name_of(fidelity)}: sensitivity differs from Hᵀw")
     support = torch.ones_like(back) if fidelity.support is None else fidelity.support

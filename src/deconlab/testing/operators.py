@@ -8,7 +8,7 @@ from deconlab.lazytorch import Tensor, torch
 from deconlab.operators import Circulant, LinearOperator, Pointwise
 from deconlab.testing._numbers import difference, noise, require_close
 
-POWER_ITERATIONS = 300
+POWER_ITERATIONS = 100
 
 
 def check_operator(

@@ -15,12 +15,24 @@ from deconlab import schema
 from deconlab.lazytorch import torch
 from deconlab.psf import PSF, PSFModel
 
-_VALUES = {"na": 1.2, "emission_nm": 520.0, "immersion_index": 1.515, "fwhm_um": 0.4}
+_VALUES: dict[str, Any] = {
+    "na": 1.2,
+    "excitation_nm": 490.0,
+    "emission_nm": 520.0,
+    "depletion_nm": 592.0,
+    "immersion_index": 1.515,
+    "fwhm_um": 0.4,
+    "fwhm_px": 3.0,
+    "resolution_px": 4.0,
+    "gaussians": "0.8:2.5 0.2:6",
+}
 
 
 def example(cls: type[PSFModel], **values: Any) -> PSFModel:
     """An instance of ``cls`` with usual values where it needs some; ``values`` go before these."""
-    known = {p.name: _VALUES[p.name] for p in schema.parameters(cls) if p.name in _VALUES}
+    known = {p.name: _VALUES[p.name] for p in schema.parameters(cls) if p.name in _VALUES and p.required}
+    if "fwhm_um" in {p.name for p in schema.parameters(cls)} and not known:
+        known = {"fwhm_um": _VALUES["fwhm_um"]}  # a Gaussian needs its width in either unit
     return cls(**{**known, **values})
 
 

@@ -1,0 +1,144 @@
+"""The PSF of each channel of an image: from a file, from the caller, or computed from the optics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deconlab import optics, schema
+from deconlab import psf as psfs
+from deconlab.image import OPTICS_UNITS, Image
+from deconlab.lazytorch import torch
+
+if TYPE_CHECKING:
+    from deconlab.optics import Fact
+    from deconlab.psf import PSF
+
+
+@dataclass(eq=False)
+class ChannelPSF:
+    """``psf(channel, shape)`` samples the PSF of a channel, and keeps the one asked for last.
+
+    ``image`` is the image with what is now known of its optics; ``facts`` are the optics of each channel and
+    ``parameters`` the names of the PSF model's parameters (both empty if the PSF was given).
+    """
+
+    image: Image
+    sources: tuple[Any, ...]
+    psf_voxel_um: tuple[float, ...] | None = None
+    facts: tuple[tuple[Fact, ...], ...] = ()
+    parameters: tuple[str, ...] = ()
+    origin: str = ""
+    notes: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    _kept: tuple[Any, PSF] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        image: Image,
+        psf: Any,
+        psf_voxel_um: Sequence[float] | None,
+        model: str | None,
+        modality: str | None,
+        settings: Mapping[str, Any],
+    ) -> ChannelPSF:
+        """From what :func:`deconlab.restore.restore_volumes` is told; raises if a PSF cannot be made for every channel."""
+        if psf is None:
+            return cls._computed(image, model or optics.model_for(image, modality), modality, settings)
+        if model is not None:
+            raise ValueError("A PSF is given, so that none is computed: leave out --psf or --psf-model.")
+        voxel = None if psf_voxel_um is None else tuple(float(size) for size in psf_voxel_um)
+        if isinstance(psf, str | Path):
+            from deconlab import io
+
+            name = str(psf)
+            psf = io.read(psf)
+        else:
+            name = type(psf).__name__
+        sources = _channels(psf, len(image.channels), name) if isinstance(psf, Image) else (psf,) * len(image.channels)
+        if isinstance(psf, Image) and voxel is None:
+            voxel = _voxel_um(psf)
+        return cls(image, sources, voxel, origin=name)
+
+    @classmethod
+    def _computed(cls, image: Image, model: str, modality: str | None, settings: Mapping[str, Any]) -> ChannelPSF:
+        names = tuple(parameter.name for parameter in schema.parameters(psfs.registry.get(model)))
+        given = {name: settings[name] for name in names if name in settings}
+        given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+        made = optics.models(image, model, given, modality)
+        channels = tuple(
+            replace(channel, optics=channel.optics.known("user", **_said(found), modality=modality))
+            for channel, (_, found) in zip(image.channels, made, strict=True)
+        )
+        return cls(
+            replace(image, channels=channels),
+            tuple(model for model, _ in made),
+            facts=tuple(found for _, found in made),
+            parameters=names,
+            origin=model,
+        )
+
+    @property
+    def voxel_um(self) -> tuple[float, ...] | None:
+        """The voxel size along the axes that are restored; None if it is not known."""
+        return _voxel_um(self.image)
+
+    def psf(self, channel: int, shape: Sequence[int], *, double: bool = False) -> PSF:
+        """The PSF of a channel's volume of ``shape``, in double precision if a model renders it and that is wanted."""
+        key = channel, tuple(shape)
+        if self._kept is None or self._kept[0] != key:
+            made = psfs.for_image(
+                self.sources[channel],
+                shape,
+                self.voxel_um,
+                psf_voxel_um=self.psf_voxel_um,
+                dtype=torch.float64 if double else torch.float32,
+            )
+            if self.facts:  # the model's own line cannot say who said what
+                told = ", ".join(str(fact) for fact in self.facts[channel] if fact.source != "default")
+                assumed = made.notes[0].partition("; by default: ")[2]
+                line = f"PSF by {self.origin}: {told}" + (f"; by default: {assumed}" if assumed else "")
+                made = replace(made, notes=(line, *made.notes[1:]))
+            self._kept = key, made
+            self.notes[channel] = made.notes
+        return self._kept[1]
+
+    def told(self) -> dict[str, Any]:
+        """Where the PSFs are from, as plain data."""
+        return {
+            "from": self.origin,
+            "channels": [
+                {
+                    "name": channel.name,
+                    "optics": {f.name: [f.value, f.source] for f in (self.facts[index] if self.facts else ())},
+                    "steps": list(self.notes.get(index, ())),
+                }
+                for index, channel in enumerate(self.image.channels)
+            ],
+        }
+
+
+def _channels(psf: Image, count: int, name: str) -> tuple[Any, ...]:
+    """The PSF of each channel, from an image of one PSF or of one for each."""
+    own = len(psf.channels)
+    times = psf.data.shape[psf.axes.index("t")] if "t" in psf.axes else 1
+    if own not in (1, count) or times > 1:
+        raise ValueError(
+            f"The PSF {name} has {own} channels and {times} times; it must have one of each, or a channel for each of the "
+            f"image's {count}."
+        )
+    parts = [
+        psf.volume({axis: index if axis == "c" else 0 for axis in psf.axes if axis in "tc"}) for index in range(own)
+    ]
+    return tuple(parts[channel if own > 1 else 0].data.squeeze() for channel in range(count))
+
+
+def _voxel_um(image: Image) -> tuple[float, ...] | None:
+    sizes = [image.voxel_um.get(axis) for axis in optics.extended_axes(image)]
+    return None if None in sizes else tuple(float(size) for size in sizes if size is not None)
+
+
+def _said(facts: Sequence[Fact]) -> dict[str, Any]:
+    return {fact.name: fact.value for fact in facts if fact.source == "user" and fact.name in OPTICS_UNITS}

@@ -16,7 +16,10 @@ EXEMPT = {
     ("window", "check_delta"): "a window fades the data's edges on purpose",
     ("exact", "check_meta"): "conjugate gradients read their residual to know when they are done",
     ("condat-vu", "check_delta"): "a first-order method needs 1000 steps for it; tried so beside its references",
-    ("damped-richardson-lucy", "check_scale"): "its threshold is in units of photon noise, which goes as the square root",
+    (
+        "damped-richardson-lucy",
+        "check_scale",
+    ): "its threshold is in units of photon noise, which goes as the square root",
     ("jansson", "check_delta"): "its relaxation fades at x = 0, which is reached as 1/k",
     ("unsupervised-wiener", "check_delta"): "it finds how noisy the data are, and smooths them also under a δ PSF",
 }

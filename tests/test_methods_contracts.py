@@ -15,6 +15,13 @@ from deconlab.testing import checks_of
 EXEMPT = {
     ("window", "check_delta"): "a window fades the data's edges on purpose",
     ("exact", "check_meta"): "conjugate gradients read their residual to know when they are done",
+    ("condat-vu", "check_delta"): "a first-order method needs 1000 steps for it; tried so beside its references",
+    (
+        "damped-richardson-lucy",
+        "check_scale",
+    ): "its threshold is in units of photon noise, which goes as the square root",
+    ("jansson", "check_delta"): "its relaxation fades at x = 0, which is reached as 1/k",
+    ("unsupervised-wiener", "check_delta"): "it finds how noisy the data are, and smooths them also under a δ PSF",
 }
 
 
@@ -32,7 +39,8 @@ def variants() -> Iterator[tuple[str, Method]]:
 def cases() -> Iterator[object]:
     for label, method in variants():
         for check in checks_of(method):
-            if (label.rpartition("=")[2], check.__name__) not in EXEMPT:
+            given_up = {(part, check.__name__) for part in (label.partition(",")[0], label.rpartition("=")[2])}
+            if not given_up & EXEMPT.keys():
                 yield pytest.param(method, check, id=f"{label}-{check.__name__.removeprefix('check_')}")
 
 

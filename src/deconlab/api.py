@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from deconlab import functionals, methods, schema, stopping
 from deconlab.counts import Counts
-from deconlab.functionals import Fidelity, LaplacianPrior, LeastSquares, PoissonLikelihood, Prior
+from deconlab.functionals import Fidelity, LeastSquares, PoissonLikelihood, Prior
 from deconlab.lazytorch import Tensor
 from deconlab.methods import DirectMethod, Method, claims
 from deconlab.operators import Blur, blur
@@ -168,7 +168,7 @@ def prepare(
     if isinstance(fidelity, PoissonLikelihood) and y.device.type != "meta" and fidelity.negative_count:
         share = fidelity.negative_count / fidelity.y.numel()
         notes = (*notes, f"{fidelity.negative_count} negative counts ({share:.2%}) count as 0 in the Poisson model")
-    regulariser = prior if isinstance(prior, Prior) else _make_prior(prior_cls, assigned["prior"], voxel_um, y.ndim)
+    regulariser = prior if isinstance(prior, Prior) else _make_prior(prior_cls, assigned["prior"], fidelity, voxel_um)
     problem = Problem(fidelity, regulariser, constraint or _default_constraint(cls))
     rules = [rule(**assigned[rule.__name__]) for rule in STOP_RULES if assigned.get(rule.__name__)]
     return Prepared(
@@ -256,10 +256,17 @@ def _prior_class(cls: type[Method], prior: str | Prior | None) -> type[Prior]:
     return found
 
 
-def _make_prior(cls: type[Prior], given: dict[str, Any], voxel_um: Sequence[float] | None, ndim: int) -> Prior:
-    if issubclass(cls, LaplacianPrior):
-        return cls(**given, spacing=tuple(voxel_um) if voxel_um is not None else (1.0,) * ndim)
-    return cls(**given)
+def _make_prior(cls: type[Prior], given: dict[str, Any], fidelity: Fidelity, voxel_um: Sequence[float] | None) -> Prior:
+    """The prior with its facts, which are fields by these names: ``spacing``, the voxel size, and ``level``, the signal's."""
+    fields = getattr(cls, "__dataclass_fields__", {})
+    facts: dict[str, Any] = {}
+    if "spacing" in fields:
+        ndim = len(fidelity.H.in_shape)
+        facts["spacing"] = tuple(voxel_um) if voxel_um is not None else (1.0,) * ndim
+    if "level" in fields and fidelity.y.device.type != "meta":
+        level = float(fidelity.mean_signal)
+        facts["level"] = level if level > 0 else 1.0
+    return cls(**given, **facts)
 
 
 def _default_constraint(cls: type[Method]) -> Constraint:
@@ -276,8 +283,8 @@ def _fidelity(
 ) -> Fidelity:
     data = H.data(y, background)
     mask, weights = weights, None if weights is None else H.weights(weights)
-    if issubclass(cls, PoissonLikelihood):
-        return cls(H, data, background, weights, read_variance=counts.read_noise**2)
+    if issubclass(PoissonLikelihood, cls):  # also for a method that takes any data term: counts are photons
+        return PoissonLikelihood(H, data, background, weights, read_variance=counts.read_noise**2)
     if issubclass(cls, LeastSquares):
         # Over the image, not the darkness around it; and what is masked may be NaN, which times 0 is NaN still.
         seen = y if mask is None else y[mask > 0]

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from deconlab.lazytorch import Tensor, torch
-from deconlab.operators import LinearOperator, Pointwise
+from deconlab.operators import Identity, LinearOperator, Pointwise
 from deconlab.operators.linear_operator import total_of
 
 SENSITIVITY_FLOOR = 0.01
@@ -19,10 +19,12 @@ class Functional(ABC):
     """A real function of an object x: a data term or a prior.
 
     ``degree`` is its degree of homogeneity d, F(s·x) = sᵈ F(x) with data and background scaled alike: what λ has to be
-    multiplied by when the intensities are, s to the power of the data term's degree less the prior's.
+    multiplied by when the intensities are, s to the power of the data term's degree less the prior's. ``intensities`` names
+    the fields of a prior that are intensities themselves, and scale with the data.
     """
 
     degree: ClassVar[int]
+    intensities: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,12 +212,23 @@ class Smooth(HasGradient):
         """An upper bound on the Lipschitz constant of the gradient."""
 
 
-class HasProx(Prior):
-    """A prior with a proximal map; a denoiser is this and no more."""
+class Splittable(Prior):
+    """A prior Σ gᵢ(Kᵢx) of simple functions gᵢ after linear maps Kᵢ: total variation, Hessian, …"""
+
+    @abstractmethod
+    def terms(self, shape: tuple[int, ...]) -> tuple[tuple[HasProx, LinearOperator], ...]:
+        """The pairs (gᵢ, Kᵢ) for an object of ``shape``."""
+
+
+class HasProx(Splittable):
+    """A prior with a proximal map; a denoiser is this and no more. As a split prior it is one term: itself, of x."""
 
     @abstractmethod
     def prox(self, v: Tensor, t: float | Tensor) -> Tensor:
         """argmin over x of ½‖x − v‖² + t λ R(x); deterministic, without memory."""
+
+    def terms(self, shape: tuple[int, ...]) -> tuple[tuple[HasProx, LinearOperator], ...]:
+        return ((self, Identity(shape)),)
 
 
 class Proximable(HasProx):
@@ -224,14 +237,6 @@ class Proximable(HasProx):
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:
         """λ R(x), a 0-dimensional tensor."""
-
-
-class Splittable(Prior):
-    """A prior Σ gᵢ(Kᵢx) of simple functions gᵢ after linear maps Kᵢ: total variation, Hessian, …"""
-
-    @abstractmethod
-    def terms(self, shape: tuple[int, ...]) -> tuple[tuple[HasProx, LinearOperator], ...]:
-        """The pairs (gᵢ, Kᵢ) for an object of ``shape``."""
 
 
 def zero_of(x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from deconlab.functionals._functional import HasProx, Prior, Smooth, Splittable
 from deconlab.lazytorch import Tensor, torch
-from deconlab.operators import Identity, LinearOperator
+from deconlab.operators import LinearOperator
 
 
 class SmoothSum(Smooth):
@@ -34,7 +34,7 @@ class SmoothSum(Smooth):
 class Sum(Splittable):
     """The sum of priors that can be split or have a proximal map: all their terms together."""
 
-    def __init__(self, *parts: Splittable | HasProx) -> None:
+    def __init__(self, *parts: Splittable) -> None:
         self.parts = parts
 
     @property
@@ -45,7 +45,7 @@ class Sum(Splittable):
     def terms(self, shape: tuple[int, ...]) -> tuple[tuple[HasProx, LinearOperator], ...]:
         found: list[tuple[HasProx, LinearOperator]] = []
         for part in self.parts:
-            found.extend(part.terms(shape) if isinstance(part, Splittable) else [(part, Identity(shape))])
+            found.extend(part.terms(shape))
         return tuple(found)
 
 
@@ -64,10 +64,10 @@ def add(a: Prior, b: Prior) -> Prior:
     smooth = [part for part in parts if isinstance(part, Smooth)]
     if len(smooth) == len(parts):
         return SmoothSum(*smooth)
-    split = [part for part in parts if isinstance(part, Splittable | HasProx)]
+    split = [part for part in parts if isinstance(part, Splittable)]
     if len(split) == len(parts):
         return Sum(*split)
-    alone = next(part for part in parts if not isinstance(part, Splittable | HasProx))
+    alone = next(part for part in parts if not isinstance(part, Splittable))
     raise TypeError(
         f"{type(a).__name__} + {type(b).__name__} has no common form: {type(alone).__name__} can neither be split nor has a "
         f"proximal map, and not every part is smooth."

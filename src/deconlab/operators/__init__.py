@@ -5,6 +5,7 @@ from deconlab.operators.convolution import Convolution
 from deconlab.operators.crop import Crop
 from deconlab.operators.diagonal import Diagonal
 from deconlab.operators.differences import Gradient, Laplacian
+from deconlab.operators.hessian import Hessian
 from deconlab.operators.linear_operator import (
     Circulant,
     Composition,
@@ -15,6 +16,7 @@ from deconlab.operators.linear_operator import (
     Transposed,
 )
 from deconlab.operators.reflect import Reflect
+from deconlab.operators.wavelet import UndecimatedWavelet, Wavelet
 
 __all__ = [
     "Blur",
@@ -24,6 +26,7 @@ __all__ = [
     "Crop",
     "Diagonal",
     "Gradient",
+    "Hessian",
     "Identity",
     "Laplacian",
     "LinearOperator",
@@ -31,5 +34,7 @@ __all__ = [
     "Reflect",
     "Selection",
     "Transposed",
+    "UndecimatedWavelet",
+    "Wavelet",
     "blur",
 ]

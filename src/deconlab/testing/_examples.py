@@ -63,8 +63,13 @@ def default_prior(cls: type[Method], prior: Prior | None = None) -> Prior:
 
 
 def scaled_prior(prior: Prior, fidelity: Fidelity, scale: float) -> Prior:
-    """``prior`` with λ for intensities that are ``scale`` times as large."""
-    return prior if scale == 1.0 else weighted(prior, lambda_of(prior) * scale ** (fidelity.degree - prior.degree))
+    """``prior`` with λ, and what else of it is an intensity, for intensities that are ``scale`` times as large."""
+    if scale == 1.0:
+        return prior
+    if prior.intensities:
+        declared: Any = prior
+        prior = replace(declared, **{name: scale * getattr(prior, name) for name in prior.intensities})
+    return weighted(prior, lambda_of(prior) * scale ** (fidelity.degree - prior.degree))
 
 
 def lambda_of(prior: Prior) -> float:

@@ -113,7 +113,9 @@ def check_prior_value(prior: Any, x: Tensor, tolerance: float = 1e-8) -> None:
     """value(s x) = sᵈ value(x) for the declared degree d, and λ multiplies the value."""
     value = float(prior.value(x))
     for s in (2.0, 1024.0):
-        require_degree(prior, float(prior.value(s * x)), value, s, tolerance)
+        scaled = {name: s * getattr(prior, name) for name in prior.intensities}
+        larger = replace(prior, **scaled) if scaled else prior
+        require_degree(prior, float(larger.value(s * x)), value, s, tolerance)
     weight = getattr(prior, "weight", None)
     if hasattr(prior, "__dataclass_fields__") and isinstance(weight, float) and weight > 0:
         double = float(replace(prior, weight=2 * weight).value(x))

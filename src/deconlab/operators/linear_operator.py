@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from deconlab.fourier import differentiated
 from deconlab.lazytorch import Tensor, torch
 
 
@@ -96,7 +97,17 @@ class LinearOperator(ABC):
 
 def total_of(values: Tensor) -> Tensor:
     """The sum of a tensor, accumulated in float64 where the device has it: objectives differ in their last digits."""
+    if values.device.type == "cpu" and not differentiated(values):
+        # NumPy converts as it adds; torch would first make a float64 copy, twice the volume's memory and six times its time.
+        return torch.tensor(float(values.detach().numpy().sum(dtype="float64")), dtype=torch.float64)
     return values.sum() if values.device.type == "mps" else values.sum(dtype=torch.float64)
+
+
+def either(condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """a or b, by a 0-dimensional condition: itself where reading the condition costs no wait for a device, else a copy."""
+    if condition.device.type == "cpu" and not differentiated(condition, a, b):
+        return a if bool(condition) else b
+    return torch.where(condition, a, b)
 
 
 class Transposed(LinearOperator):

@@ -49,8 +49,11 @@ def compiler() -> str:
     raise BuildError("no C++ compiler was found (tried c++, g++ and clang++); install one, or set CXX.")
 
 
-def build(target: Path = LIBRARY, extra: Sequence[str] = ()) -> Path:
-    """Compile the kernel to ``target``, with ``extra`` flags. Raises BuildError with the compiler's own words."""
+def build(target: Path = LIBRARY, extra: Sequence[str] = (), main: Path | None = None) -> Path:
+    """Compile the kernel to ``target``, with ``extra`` flags: a library, or a program if there is a ``main`` source file.
+
+    Raises BuildError with the compiler's own words.
+    """
     if sys.platform == "win32":
         raise BuildError("the native kernel is not built on Windows; the plain path is used there.")
     command = [*shlex.split(compiler()), *FLAGS, *extra]
@@ -58,16 +61,19 @@ def build(target: Path = LIBRARY, extra: Sequence[str] = ()) -> Path:
     if sysconfig.get_platform().endswith("universal2"):
         machine = "other"
     with tempfile.TemporaryDirectory() as folder:
-        jobs = [("engine", "engine.cpp", ())]
-        jobs += [(name, "kernel.cpp", (f"-DKERNEL=kernel_{name}", *flags)) for name, flags in KERNELS[machine].items()]
+        jobs: list[tuple[str, Path, tuple[str, ...]]] = [("engine", SOURCES / "engine.cpp", ())]
+        for name, flags in KERNELS[machine].items():
+            jobs.append((name, SOURCES / "kernel.cpp", (f"-DKERNEL=kernel_{name}", *flags)))
+        if main is not None:
+            jobs.append(("main", main, (f"-I{SOURCES}",)))
         calls = [
-            [*command, *flags, "-c", str(SOURCES / source), "-o", str(Path(folder, f"{name}.o"))]
-            for name, source, flags in jobs
+            [*command, *flags, "-c", str(source), "-o", str(Path(folder, f"{name}.o"))] for name, source, flags in jobs
         ]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
             list(pool.map(_call, calls))
         library = Path(folder, target.name)
-        _call([*command, "-shared", *(call[-1] for call in calls), "-o", str(library), "-lpthread"])
+        kind = [] if main else ["-shared"]
+        _call([*command, *kind, *(call[-1] for call in calls), "-o", str(library), "-lpthread"])
         # Renamed into place: a process that has the former one loaded keeps it.
         beside = target.with_name(f".{target.name}.{os.getpid()}")
         shutil.copy(library, beside)

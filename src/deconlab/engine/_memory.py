@@ -24,7 +24,7 @@ class Pool:
         import numpy as np
 
         loan = Loan(self, max(4 * math.prod(shape), 4))
-        buffer = (ctypes.c_char * loan.size).from_address(loan.address)
+        buffer: Any = (ctypes.c_char * loan.size).from_address(loan.address)
         buffer.loan = loan  # the array holds the buffer, the tensor holds the array
         flat = np.frombuffer(buffer, np.float32, count=math.prod(shape))
         tensor: Tensor = torch.from_numpy(flat).view(shape)

@@ -1,4 +1,4 @@
-"""H, Hᵀ and "H, point-wise, Hᵀ, point-wise" of a blur on the native kernel. Everything here answers None where it cannot serve."""
+"""H, Hᵀ and "H, point-wise, Hᵀ, point-wise" of a blur on the native kernel; None where it cannot serve."""
 
 from __future__ import annotations
 
@@ -159,8 +159,7 @@ def _outer(workspace: Workspace, box: Box, outer: Any, *, speculate: bool) -> An
             found.extend(workspace.pool.empty(box[1]) for _ in parts)
         for volume, part in zip(found, parts, strict=True):
             _whole_or_slices(volume, slices, box).copy_(_fitting(part, u))
-        first = _whole_or_slices(found[0], slices, box)
-        return first
+        return _whole_or_slices(found[0], slices, box)
 
     workspace.slabs(box, map, forward=speculate)
     workspace.hold(found[0], transformed=speculate)

@@ -15,6 +15,7 @@ from deconlab.engine._memory import Pool, allocate
 from deconlab.errors import DeconvolutionError
 from deconlab.lazytorch import Tensor, torch
 
+SLAB = 1 << 19  # voxels that a map in Python is given at a time: what fits the caches
 Box = tuple[tuple[int, ...], tuple[int, ...]]  # offset and size within the torus
 
 
@@ -151,7 +152,7 @@ class Workspace:
     def slabs(self, box: Box, map: Callable[[Tensor, tuple[int, int]], Tensor], *, forward: bool) -> None:
         """A pass over ``box`` with a map in Python: ``map(u, slices)``, a few slices at a time, gives what is transformed."""
         depth, *plane = volume(box[1])
-        height = max(self.threads, (1 << 19) // math.prod(plane), 1)
+        height = max(self.threads, SLAB // math.prod(plane), 1)
         room = torch.empty((min(height, depth), *plane))
         for begin in range(0, depth, height):
             slices = (begin, min(begin + height, depth))
@@ -176,7 +177,9 @@ class Workspace:
     def _require(self, code: int) -> None:
         if code:
             megabytes = self.native.engine_scratch_bytes(self._plan) * self.threads / 1e6
-            raise DeconvolutionError(f"There is no memory for the {megabytes:.0f} MB that the compiled engine works in.")
+            raise DeconvolutionError(
+                f"There is no memory for the {megabytes:.0f} MB that the compiled engine works in."
+            )
 
 
 def volume(shape: Sequence[int], missing: int = 1) -> tuple[int, ...]:

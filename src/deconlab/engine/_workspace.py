@@ -16,6 +16,7 @@ from deconlab.errors import DeconvolutionError
 from deconlab.lazytorch import Tensor, torch
 
 SLAB = 1 << 19  # voxels that a map in Python is given at a time: what fits the caches
+SETTLED = 1 << 23  # bytes from which an array is worth moving into huge pages
 Box = tuple[tuple[int, ...], tuple[int, ...]]  # offset and size within the torus
 
 
@@ -70,7 +71,8 @@ class Workspace:
         self._size = native.engine_spectrum_bytes(self._plan)
         self._held: tuple[weakref.ref[Tensor], int] | None = None
         self._last: weakref.ref[Tensor] | None = None
-        self._seen: dict[tuple[int, int], bool] = {}
+        self._seen: dict[tuple[int, int], int] = {}  # the sweep in which an array was first read; -1 once it is settled
+        self._sweeps = 0
         # The transfer function is the spectrum of the PSF, in the order in which the sweep along z reads it.
         owned.append(self._new_spectrum())
         self._spectrum = owned[1]
@@ -117,6 +119,7 @@ class Workspace:
     ) -> float:
         """One pass over the slices of ``box``; all arrays begin at the first of ``slices``. Gives the sum of the loss."""
         twin = twin or Twin(COPY)
+        self._sweeps += 1
         offset, size = volume(box[0], 0), volume(box[1])
         first, last = slices or (0, size[0])
         sums = torch.zeros(last - first, dtype=torch.float64)
@@ -167,11 +170,11 @@ class Workspace:
         return tuple(u.shape[3 - len(box[1]) :])
 
     def _settled(self, array: Tensor) -> int:
-        """Its address. What is read for the second time is moved into huge pages, where the system has them."""
+        """Its address. What a later sweep reads again is moved into huge pages, where the system has them."""
         key = (array.data_ptr(), array.nbytes)
-        if self._seen.get(key) is False and array.nbytes >= 1 << 23:
+        if array.nbytes >= SETTLED and 0 <= self._seen.setdefault(key, self._sweeps) < self._sweeps:
             self.native.engine_settle(*key)
-        self._seen[key] = key in self._seen
+            self._seen[key] = -1
         return key[0]
 
     def _require(self, code: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-INTERFACE = 1
+INTERFACE = 2
 KERNELS = ("baseline", "avx2", "avx512")
 PLAIN = "plain"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from deconlab.lazytorch import Tensor, torch
 
-COPY, RATIO, EXCESS, ERROR, CORRECT, CORRECT_AHEAD, DESCEND = range(7)
+COPY, RATIO, EXCESS, ERROR, CORRECT, CORRECT_AHEAD, CORRECT_GAIN, DESCEND = range(8)
 NO_LOSS, HALF_DEVIANCE, HALF_SQUARED_ERROR = range(3)
 
 
@@ -98,6 +98,10 @@ def _corrected(shape: tuple[int, ...], point: Any, sensitivity: Any) -> Twin:
     return Twin(CORRECT, (_volume(point, shape), _volume(sensitivity, shape)))
 
 
+def _corrected_and_gain(shape: tuple[int, ...], point: Any, sensitivity: Any) -> Twin:
+    return Twin(CORRECT_GAIN, (_volume(point, shape), _volume(sensitivity, shape)), outputs=2)
+
+
 def _corrected_and_ahead(shape: tuple[int, ...], point: Any, sensitivity: Any, x: Any, momentum: Any) -> Twin:
     arrays = (_volume(point, shape), _volume(sensitivity, shape), _volume(x, shape))
     return Twin(CORRECT_AHEAD, arrays, (_number(momentum),), outputs=2)
@@ -121,6 +125,7 @@ _TWINS: dict[str, dict[str, Callable[..., Twin]]] = {
     },
     "outer": {
         "deconlab.methods._multiplicative.corrected": _corrected,
+        "deconlab.methods.biggs_andrews.corrected_and_gain": _corrected_and_gain,
         "deconlab.methods.scaled_heavy_ball.corrected_and_ahead": _corrected_and_ahead,
         "deconlab.methods._gradient.descended": _descended,
     },

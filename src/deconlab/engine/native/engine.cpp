@@ -148,7 +148,7 @@ struct Engine {
     const Kernel* kernel;
 };
 
-PUBLIC int engine_interface() { return 1; }
+PUBLIC int engine_interface() { return 2; }
 
 // The best kernel that this processor runs: 0 baseline, 1 AVX2, 2 AVX-512.
 PUBLIC int engine_best_kernel() {

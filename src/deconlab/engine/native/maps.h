@@ -84,19 +84,21 @@ struct Error {
     }
 };
 
-template <bool ahead>
+template <Map kind>
 struct Correct {
     template <class At>
     INLINE vec run(const Sweep* s, At at, vec u) {
-        vec x = at.get(s->array[0]) * at_least(u, vec{}) / at.get(s->array[1]);
-        if (!ahead) {
-            at.put(s->output[0], x);
-            return x;
+        vec from = at.get(s->array[0]);
+        vec x = from * at_least(u, vec{}) / at.get(s->array[1]);
+        if (kind == CORRECT_AHEAD) {
+            at.put(s->output[1], x);
+            vec point = at_least(x + s->number[0] * (x - at.get(s->array[2])), vec{});
+            at.put(s->output[0], point);
+            return point;
         }
-        at.put(s->output[1], x);
-        vec point = at_least(x + s->number[0] * (x - at.get(s->array[2])), vec{});
-        at.put(s->output[0], point);
-        return point;
+        at.put(s->output[0], x);
+        if (kind == CORRECT_GAIN) at.put(s->output[1], x - from);
+        return x;
     }
 };
 
@@ -183,8 +185,9 @@ static void map_columns(const Sweep* s, long z, long x0, vec* column, wide* sum)
         case RATIO: return map_with_loss<Ratio>(s, z, x0, column, sum);
         case EXCESS: return map_with_loss<Excess>(s, z, x0, column, sum);
         case ERROR: return map_with_loss<Error>(s, z, x0, column, sum);
-        case CORRECT: return map_rows<Correct<false>, NoLoss>(s, z, x0, column, sum);
-        case CORRECT_AHEAD: return map_rows<Correct<true>, NoLoss>(s, z, x0, column, sum);
+        case CORRECT: return map_rows<Correct<CORRECT>, NoLoss>(s, z, x0, column, sum);
+        case CORRECT_AHEAD: return map_rows<Correct<CORRECT_AHEAD>, NoLoss>(s, z, x0, column, sum);
+        case CORRECT_GAIN: return map_rows<Correct<CORRECT_GAIN>, NoLoss>(s, z, x0, column, sum);
         case DESCEND: return map_rows<Descend, NoLoss>(s, z, x0, column, sum);
         default: return map_with_loss<Copy>(s, z, x0, column, sum);
     }

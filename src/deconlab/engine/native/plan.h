@@ -40,6 +40,7 @@ enum Map {
     ERROR,     // w (u + b - y)
     CORRECT,   // point max(u, 0)/sensitivity
     CORRECT_AHEAD,  // the same, and how far momentum carries it
+    CORRECT_GAIN,   // the same, and what was gained: x - point
     DESCEND,   // project(x - step (u + pull))
 };
 

@@ -83,8 +83,7 @@ def _serving(blur: Any, x: Tensor, shape: tuple[int, ...]) -> Workspace | None:
         or not 1 <= len(torus) <= 3
         or fourier.differentiated(x, psf)
         or torch.compiler.is_compiling()
-        or torch.autograd.forward_ad._current_level >= 0
-        or torch._C._functorch.peek_interpreter_stack() is not None
+        or _transformed()
         or any(fourier.good_size(size) != size for size in torus)
     ):
         return None
@@ -97,6 +96,13 @@ def _serving(blur: Any, x: Tensor, shape: tuple[int, ...]) -> Workspace | None:
         if kernel not in kernels:
             kernels[kernel] = Workspace(native, kernel, psf.detach(), torus)
         return kernels[kernel]
+
+
+def _transformed() -> bool:
+    """Whether forward-mode autograd or a function transform (vmap, jvp) is at work, which a plain tensor does not show."""
+    functorch = getattr(torch._C, "_functorch", None)
+    stack = getattr(functorch, "peek_interpreter_stack", lambda: None)
+    return getattr(torch.autograd.forward_ad, "_current_level", -1) >= 0 or stack() is not None
 
 
 def _boxes(blur: Any) -> tuple[Box, Box]:

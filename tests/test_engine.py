@@ -283,6 +283,7 @@ def test_what_is_not_float32_on_a_cpu_without_autograd_goes_the_plain_way() -> N
     assert engine.forward(H, torch.empty(H.in_shape, device="meta")) is None
     assert engine.sandwich(H, x, Pointwise(squared), None, None, H.T) is None
     assert engine.forward(random_blur((11, 13), (1, 1), "periodic"), torch.rand(11, 13)) is None
+    assert engine.forward(random_blur((4096,), (3,), "periodic"), torch.rand(4096)) is None
     with torch.enable_grad():
         followed = x.clone().requires_grad_()
         assert engine.forward(H, followed) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from typing import Any
@@ -12,6 +13,7 @@ from deconlab.engine._maps import plain_volume, twin
 from deconlab.engine._workspace import Box, Workspace
 from deconlab.lazytorch import Tensor, torch
 
+LONGEST_ROW = 2048  # of a single row only one lane of many is filled: beyond this, plain transforms are faster
 _workspaces: weakref.WeakKeyDictionary[Any, dict[int, Workspace]] = weakref.WeakKeyDictionary()
 _making = threading.Lock()
 
@@ -84,6 +86,7 @@ def _serving(blur: Any, x: Tensor, shape: tuple[int, ...]) -> Workspace | None:
         or fourier.differentiated(x, psf)
         or torch.compiler.is_compiling()
         or _transformed()
+        or LONGEST_ROW < math.prod(torus) == max(torus)
         or any(fourier.good_size(size) != size for size in torus)
     ):
         return None

@@ -43,7 +43,7 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
     if memory is not None:
         rows.append(("memory", f"{memory / 2**30:.1f} GiB"))
     rows += devices()
-    rows.append(("engine", str(engine.status()).removeprefix("compiled engine: ")))
+    rows.append(("engine", str(engine.status()).partition(": ")[2]))
     driver = nvidia_smi()
     if driver is not None:
         rows.append(("NVIDIA driver", f"CUDA {driver} at most"))

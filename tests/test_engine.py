@@ -419,6 +419,13 @@ def test_an_install_without_a_compiler_works_and_says_so_once(caplog: pytest.Log
     assert "python -m deconlab.engine.build" in str(engine.status())
 
 
+@pytest.mark.usefixtures("library_at")
+def test_the_doctor_says_that_there_is_no_compiled_engine_and_how_to_build_it() -> None:
+    from deconlab.cli.doctor import examine
+
+    assert "python -m deconlab.engine.build" in dict(examine()[0])["engine"]
+
+
 def test_a_library_that_cannot_be_loaded_is_named(library_at: Path) -> None:
     library_at.write_bytes(b"this is no library")
     assert "_native.so cannot be loaded" in engine.status().reason

@@ -92,6 +92,10 @@ class Problem(Generic[F, P]):
         """The admissible object nearest to x, with voxels whose light is hardly measured held at 0."""
         return self.constraint.project(self.fidelity.hold(x))
 
+    def admissible(self, x: Tensor) -> Tensor:
+        """As :meth:`project`, for steps: the support is computed once and kept."""
+        return project(x, self.fidelity.support, *self.constraint.bounds)
+
     def flat(self) -> Tensor:
         """The flat object with the data's sum, the start of iterative methods unless another is given."""
         level = self.fidelity.mean_signal

@@ -42,7 +42,7 @@ def forward_backward(
     slope, value = problem.H.sandwich(point, fidelity.slope, loss=fidelity.loss)
     moved = point - step_size * slope
     if not isinstance(prior, NormOfMap):
-        return problem.project(prior.prox(moved, step_size)), value
+        return problem.admissible(prior.prox(moved, step_size)), value
     if isinstance(problem.constraint, Free) and fidelity.support is None:
         return prior.prox(moved, step_size), value
-    return prior.prox_onto(moved, step_size, problem.project), value
+    return prior.prox_onto(moved, step_size, problem.admissible), value

@@ -96,6 +96,6 @@ def terms_of(problem: SplitProblem) -> list[Term]:
         return v + seen.adjoint(fidelity.prox_prediction(visible, t) - visible)
 
     def admissible(v: Tensor, t: Any) -> Tensor:  # noqa: ARG001
-        return problem.project(v)
+        return problem.admissible(v)
 
     return [Term(blurred, data_prox), *prior_terms(problem), Term(Identity(problem.H.in_shape), admissible)]

@@ -59,14 +59,14 @@ class BoundedVariables(IterativeMethod[ActiveSetState, LeastSquares, Zero]):
         curvature = self._curvature(problem, problem.H.forward(direction))
         step = torch.where(curvature > 0, -total_of(gradient * direction) / curvature, 0.0).to(x.dtype)
         straight = step * direction
-        move = problem.project(x + straight) - x
+        move = problem.admissible(x + straight) - x
         bent = (move - straight).abs().max() > 8 * torch.finfo(x.dtype).eps * x.abs().max()
-        plain = problem.project(x - state.length * gradient) - x
+        plain = problem.admissible(x - state.length * gradient) - x
         move = torch.where(total_of(slope * move) < 0, move, plain)
         image = problem.H.forward(move)
         curvature, descent = self._curvature(problem, image), -total_of(slope * move)
         taken = torch.where((curvature > 0) & (descent > 0), (descent / curvature).clamp(max=1), 0.0).to(x.dtype)
-        moved = problem.project(x + taken * move)
+        moved = problem.admissible(x + taken * move)
         value = total_of(fidelity.loss(state.prediction))
         direction = torch.where(bent, 0.0, direction)
         return ActiveSetState(moved, value, state.prediction + taken * image, state.length, direction, gradient)

@@ -70,4 +70,4 @@ def _weighted(problem: Problem[LeastSquares, Zero], values: Tensor) -> Tensor:
 
 
 def _back(problem: Problem[LeastSquares, Zero], residual: Tensor) -> Tensor:
-    return problem.project(problem.H.adjoint(_weighted(problem, residual)))
+    return problem.admissible(problem.H.adjoint(_weighted(problem, residual)))

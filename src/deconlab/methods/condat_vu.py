@@ -69,7 +69,7 @@ class CondatVu(IterativeMethod[PrimalDualState, Fidelity, Splittable]):
             pull = pull + K.adjoint(p)
             size = size + sigma * norm
         assert state.point is not None
-        x = problem.project(state.point - pull / size)
+        x = problem.admissible(state.point - pull / size)
         move = x - state.point
         change, ahead = size_of(move), x + move
         duals, sigmas = [], []

@@ -43,4 +43,4 @@ class GoldMeinel(IterativeMethod[State, LeastSquares, Zero]):
         signal = (fidelity.y - fidelity.background).clamp(min=0)
         ratio = torch.where(known, signal / torch.where(known, prediction, 1.0), 1.0)
         seen, _ = problem.H.split()
-        return State(problem.project(state.x * (1 + seen.adjoint(ratio**self.exponent - 1))))
+        return State(problem.admissible(state.x * (1 + seen.adjoint(ratio**self.exponent - 1))))

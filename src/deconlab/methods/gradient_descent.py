@@ -42,7 +42,7 @@ class GradientDescent(IterativeMethod[SearchState, Fidelity, HasGradient]):
         assert state.prediction is not None
         slope = gradient(problem, state.x, state.prediction)
         length = torch.as_tensor(state.length)
-        direction = problem.project(state.x - length.to(slope.dtype) * slope) - state.x
+        direction = problem.admissible(state.x - length.to(slope.dtype) * slope) - state.x
         found = search(problem, state.x, state.prediction, state.objective, direction, total_of(slope * direction))
         longer = torch.where(found.fraction > 0, 2 * found.fraction, 0.05) * length
         return SearchState(found.x, found.objective, found.prediction, longer)

@@ -42,5 +42,5 @@ class Jansson(IterativeMethod[State, LeastSquares, Zero]):
         fidelity = problem.fidelity
         ceiling = self.ceiling * (fidelity.y - fidelity.background).max()
         relaxation = self.relaxation * (1 - 2 * (state.x - 0.5 * ceiling).abs() / ceiling).clamp(min=0)
-        moved = problem.project(state.x + relaxation * misfit(problem, state.x))
+        moved = problem.admissible(state.x + relaxation * misfit(problem, state.x))
         return State(torch.minimum(moved, ceiling))

@@ -64,8 +64,8 @@ class LBFGSB(IterativeMethod[QuasiNewtonState, Fidelity, HasGradient]):
         free = (held == slope).to(x.dtype)
         length = torch.as_tensor(state.length).to(x.dtype)
         newton = two_loops(held, free, steps, changes, length)
-        direction = problem.project(x - newton) - x
-        plain = problem.project(x - length * held) - x
+        direction = problem.admissible(x - newton) - x
+        plain = problem.admissible(x - length * held) - x
         descent = total_of(slope * direction)
         stalled = total_of(steps[-1].square()) == 0 if steps else descent >= 0
         usable = (descent < 0) & ~stalled

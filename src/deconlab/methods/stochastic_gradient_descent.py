@@ -63,7 +63,7 @@ class StochasticGradientDescent(IterativeMethod[StochasticState, LeastSquares, S
         weights = mask if fidelity.weights is None else mask * fidelity.weights
         slope, _ = problem.H.sandwich(x, Pointwise(weighted_error, y, fidelity.background, weights))
         step_size = state.step_size / (1 + self.decay * turn)
-        moved = problem.project(x - step_size * (slope + problem.prior.grad(x) / count))
+        moved = problem.admissible(x - step_size * (slope + problem.prior.grad(x) / count))
         return StochasticState(moved, None, state.k + 1, state.step_size)
 
     def chosen(self, state: StochasticState) -> dict[str, float]:

@@ -59,8 +59,10 @@ class UnsupervisedWiener(DirectMethod[GibbsState, LeastSquares, Zero]):
         scale = size**-0.5
         power, curvature = blur.normal_symbol(data), Laplacian(shape).normal_symbol(data)
         gain = power.sqrt()
+        # Where hardly anything passes, the quotient by |ĥ| is of rounding errors: such frequencies count as not seen.
+        inverse = torch.where(gain > torch.finfo(data.dtype).eps ** 0.5 * gain.max(), fourier.reciprocal(gain), 0.0)
         # Only |ĥ| and the data turned into its phase matter: |ŷ − ĥx̂| = |(ĥ*/|ĥ|)ŷ − |ĥ|x̂|.
-        turned = fourier.rfftn(blur.adjoint(data), ndim) * fourier.reciprocal(gain) * scale
+        turned = fourier.rfftn(blur.adjoint(data), ndim) * inverse * scale
         twice = _multiplicity(shape, data)
         unseen = (total_of(data.square()) - _power(turned, twice)).clamp(min=0)
         generator = torch.Generator().manual_seed(self.seed)

@@ -36,4 +36,4 @@ class VanCittert(IterativeMethod[State, LeastSquares, Zero]):
         return State(problem.start(x0))
 
     def step(self, problem: Problem[LeastSquares, Zero], state: State) -> State:
-        return State(problem.project(state.x + self.relaxation * misfit(problem, state.x)))
+        return State(problem.admissible(state.x + self.relaxation * misfit(problem, state.x)))

@@ -40,7 +40,7 @@ class PhaseMask(PupilModel):
         Doc("vortex (e^{ilφ}), half moons side by side along x or y, or a top-hat (the middle delayed by half a wave)"),
     ] = field(default="vortex", kw_only=True)
     charge: Annotated[int, Ge(1), Le(10), Doc("turns l of a vortex")] = field(default=1, kw_only=True)
-    edge: Annotated[float, Gt(0), Lt(1), Doc("radius of the top-hat, as a part of the pupil's")] = field(
+    tophat_radius: Annotated[float, Gt(0), Lt(1), Doc("radius of the top-hat, as a part of the pupil's")] = field(
         default=1 / math.sqrt(2), kw_only=True
     )
 
@@ -53,7 +53,7 @@ class PhaseMask(PupilModel):
     def _boxes(self, stop: float) -> list[tuple[complex, float, Box]]:
         half = (0.0, math.inf), (-math.inf, 0.0)
         if self.plate == "top-hat":
-            return [(-1.0, 1.0, Box(self.edge * stop)), (1.0, 1.0, Box(stop, self.edge * stop))]
+            return [(-1.0, 1.0, Box(self.tophat_radius * stop)), (1.0, 1.0, Box(stop, self.tophat_radius * stop))]
         if self.plate == "half-moon-x":
             return [(1.0, 1.0, Box(stop, x=half[0])), (-1.0, 1.0, Box(stop, x=half[1]))]
         if self.plate == "half-moon-y":

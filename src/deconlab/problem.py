@@ -105,7 +105,7 @@ class Problem(Generic[F, P]):
                 f"The data's mean above the background is {float(level.detach()):g}: there is no signal to restore. "
                 f"Check the background and the camera's offset."
             )
-        return self.project(level.expand(self.H.in_shape).clone())
+        return self.project(level.expand(self.H.in_shape)).contiguous()
 
     def start(self, x0: Tensor | None) -> Tensor:
         """``x0`` made admissible, or the flat object. Never the tensor given itself where that would be changed."""

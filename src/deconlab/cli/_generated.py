@@ -12,7 +12,7 @@ from deconlab.cli._command import DeconlabCommand
 from deconlab.cli.flags import GroupedOption, gather, option, options, peek
 
 METHOD, PSF_MODEL = "richardson-lucy", "gibson-lanni"
-NUMBER_LISTS = ("--voxel-um", "--psf-voxel-um", "--limit-extension", "--shape")
+NUMBER_LISTS = ("--voxel-um", "--psf-voxel-um", "--limit-extension", "--shape", "--margin")
 
 
 class GeneratedCommand(DeconlabCommand):

@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 else:
     ParamType = click.ParamType
 
-GROUPS = ("Input", "Method", "Prior", "PSF", "Camera", "Stopping", "Output", "Computing", "General")
+GROUPS = (
+    "Input",
+    "Phantom",
+    "Experiment",
+    "Method",
+    "Prior",
+    "PSF",
+    "Camera",
+    "Stopping",
+    "Output",
+    "Computing",
+    "General",
+)
 
 
 class GroupedOption(click.Option):

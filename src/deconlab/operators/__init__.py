@@ -3,6 +3,7 @@
 from deconlab.operators.blur import Blur, blur
 from deconlab.operators.convolution import Convolution
 from deconlab.operators.crop import Crop
+from deconlab.operators.diagonal import Diagonal
 from deconlab.operators.differences import Gradient, Laplacian
 from deconlab.operators.hessian import Hessian
 from deconlab.operators.linear_operator import (
@@ -23,6 +24,7 @@ __all__ = [
     "Composition",
     "Convolution",
     "Crop",
+    "Diagonal",
     "Gradient",
     "Hessian",
     "Identity",

@@ -21,6 +21,7 @@ from deconlab.functionals import (
     Prior,
     Tikhonov,
     TotalVariation,
+    WaveletSparsity,
     Zero,
 )
 from deconlab.methods import IterativeMethod, registry
@@ -73,7 +74,7 @@ def test_quasi_newton_on_smoothed_total_variation(boundary: str, scale: float) -
 def test_rl_tv_is_near_the_minimum_only_where_periodic_and_weak() -> None:
     gaps = {}
     for boundary, weight in (("periodic", 0.02), ("periodic", 0.1), ("open", 0.02)):
-        problem = scene(boundary, 1.0, TotalVariation(weight), (6, 12, 12))
+        problem = scene(boundary, 1.0, TotalVariation(weight), (8, 16, 16))
         best = float(problem.objective(advance(registry.get("admm")(), problem, 300).x))
         gaps[boundary, weight] = gap("rl-tv", problem, 300, best)
     assert gaps["periodic", 0.02] <= 1e-3
@@ -147,6 +148,20 @@ def test_bounded_least_squares_against_scipys_bvls(name: str, constraint: Constr
     ).x
     x = advance(registry.get(name)(), problem, 3000 if name == "mrnsd" else 800).x.flatten().numpy()
     np.testing.assert_allclose(x, expected, atol=2e-2 if name == "mrnsd" else 1e-4)
+
+
+@pytest.mark.parametrize("name", ["ista", "fista", "monotone-fista", "admm", "condat-vu"])
+@pytest.mark.parametrize("prior", [L1(2.0), WaveletSparsity(1.0, 60), TotalVariation(1.0, 60)])
+def test_proximal_methods_reach_one_minimum(name: str, prior: Prior) -> None:
+    """The lasso's optimality for ‖x‖₁, and the same objective for all methods with the others."""
+    problem = small(NonNegative(), prior)
+    x = advance(registry.get(name)(), problem, 300).x
+    reference = advance(registry.get("admm")(), problem, 1000).x
+    assert float(problem.objective(x)) == pytest.approx(float(problem.objective(reference)), rel=1e-6)
+    if isinstance(prior, L1):
+        slope = problem.fidelity.grad(x) + 2.0
+        assert float((slope * x).abs().max()) < 1e-2
+        assert float(slope.min()) > -1e-2
 
 
 def test_one_step_late_is_stationary() -> None:

@@ -10,15 +10,16 @@ __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
     from deconlab.api import Restoration, deconvolve
+    from deconlab.comparison import compare
     from deconlab.errors import DeconvolutionError
 
-_WHERE = {"Restoration": "api", "deconvolve": "api", "DeconvolutionError": "errors"}
+_WHERE = {"Restoration": "api", "compare": "comparison", "deconvolve": "api", "DeconvolutionError": "errors"}
 _PACKAGES = (
     "formation", "functionals", "image", "io", "methods", "observers", "operators", "problem", "psf", "restore", "solve",
     "stopping", "testing",
 )  # fmt: skip
 
-__all__ = ["DeconvolutionError", "Restoration", "__version__", "deconvolve"]
+__all__ = ["DeconvolutionError", "Restoration", "__version__", "compare", "deconvolve"]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,8 @@ class GroupNorm(Proximable):
 
     def prox(self, v: Tensor, t: float | Tensor) -> Tensor:
         size = torch.linalg.vector_norm(v, dim=0)
-        kept = torch.where(size > t * self.weight, 1 - t * self.weight / size, 0.0)
+        larger = size > t * self.weight
+        kept = torch.where(larger, 1 - t * self.weight / torch.where(larger, size, 1.0), 0.0)
         return kept * v
 
 

@@ -16,14 +16,14 @@ from deconlab.units import Doc, Ge, Gt
 
 @dataclass(frozen=True, eq=False)
 class SmoothVariation(Smooth):
-    """λ Σ h(|(Dx)ᵢ|²) with a rounding h over slopes of ``edge`` × ``level``.
+    """λ Σ h(|(Dx)ᵢ|²) with a rounding h over slopes of ``rounding`` × ``level``.
 
     ``level`` is the object's typical intensity, which code fills in (the data's mean signal), so that the prior means the
-    same whatever the unit of intensity; ``spacing`` is the voxel size. The gradient is Lipschitz with λ‖D‖²/(edge·level).
+    same whatever the unit of intensity; ``spacing`` is the voxel size. The gradient is Lipschitz with λ‖D‖²/(rounding·level).
     """
 
     weight: Annotated[float, Ge(0), Doc("regularisation weight λ: more is smoother")] = 0.01
-    edge: Annotated[float, Gt(0), Doc("slopes below this fraction of the mean signal are smoothed, not kept")] = 0.02
+    rounding: Annotated[float, Gt(0), Doc("slopes below this fraction of the mean signal are smoothed, not kept")] = 0.02
     spacing: tuple[float, ...] | None = None
     level: float = 1.0
 
@@ -61,7 +61,7 @@ class SmoothVariation(Smooth):
     @property
     def threshold(self) -> float:
         """The slope at which rounding ends."""
-        return self.edge * self.level
+        return self.rounding * self.level
 
     def _gradient(self, x: Tensor) -> Gradient:
         return Gradient(tuple(x.shape), self.spacing)

@@ -36,7 +36,9 @@ def typical_penalty(problem: SplitProblem) -> Tensor:
 
 
 def size_of(values: Tensor) -> Tensor:
-    return torch.sqrt(total_of(values.square()))
+    """‖values‖, kept above 0 so that its derivative is finite."""
+    power = total_of(values.square())
+    return torch.sqrt(power.clamp(min=torch.finfo(power.dtype).tiny))
 
 
 def balanced(penalty: Tensor, primal: Tensor, dual: Tensor, k: int, first: Tensor) -> Tensor:

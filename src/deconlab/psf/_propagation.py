@@ -76,7 +76,7 @@ class Plane:
         ends = np.unique(ends[(ends >= first) & (ends <= last)])
         q, total = self.q.numpy(), np.zeros((len(self.q), len(self.q)))
         for start, end in itertools.pairwise(ends):
-            nodes, gauss = _fine(start, end, 3 * len(q))
+            nodes, gauss = _fine(start, end, max(8, math.ceil(3 * len(q) * (end - start) / math.pi)))
             y, half = box.stop * np.sin(nodes), box.stop * np.cos(nodes)
             right = np.minimum(half, box.x[1])
             left = np.minimum(np.maximum(-half, box.x[0]), right)
@@ -86,15 +86,14 @@ class Plane:
         return torch.from_numpy(total)
 
 
-def plane(stop: float, widest_phase: float, kinked: bool = False) -> Plane:
+def plane(stop: float, widest_phase: float, root: float = math.inf) -> Plane:
     """A grid fine enough for a phase of ``widest_phase`` radians from the pupil's middle to its edge, to 1e-5 of the peak.
 
-    ``kinked``: where rays turn evanescent inside the pupil, the phase has a root there that no cubic follows; then the
-    grid is twice as fine, for 1e-3.
-
-    Raises ValueError beyond 2048 samples.
+    ``root`` is the lowest index, where √(n² - q²) has its root: near the edge it asks for a finer grid, and within the
+    pupil, where rays turn evanescent, no cubic follows it, so that 1e-3 is reached. Raises ValueError beyond 2048 samples.
     """
-    count = 64 * math.ceil(max(192.0, 2.0 * widest_phase) / 64) * (2 if kinked else 1)
+    finer = 2.0 if stop > 0.999 * root else 1.5 if stop > 0.94 * root else 1.0
+    count = 64 * math.ceil(finer * max(256.0, 2.5 * widest_phase) / 64)
     if count > _MOST:
         raise ValueError(
             f"The PSF would need a pupil of {count} samples across (at most {_MOST}): its phase swings by "
@@ -139,7 +138,7 @@ def energy(pupil: list[Tensor], weights: Tensor, faded: Tensor, wavenumber: floa
 def _fine(first: float, last: float, count: int) -> tuple[Array, Array]:
     """Gauss points in many short pieces: the interpolant is smooth only in pieces."""
     nodes, weights = np.polynomial.legendre.leggauss(4)
-    edges = np.linspace(first, last, max(2, count) + 1)
+    edges = np.linspace(first, last, count + 1)
     half = np.diff(edges) / 2
     return (
         (edges[:-1, None] + half[:, None] * (nodes + 1)).ravel(),

@@ -164,10 +164,10 @@ class PupilModel(Layers, PSFModel):
         edge = torch.linspace(0, plain.stop, 129, dtype=torch.float64)
         path = plain.path(edge).real.detach() - torch.stack([still.min(), still.max()])[:, None] * plain.defocus(edge)
         path = path - path.diff(dim=1).mean() * torch.arange(129)  # what shifts the plane as a whole costs nothing
-        kinked = plain.stop > min(plain.branches)
+        kinked = plain.stop > 0.999 * min(plain.branches)
         slopes = path.diff(dim=1).abs().quantile(0.9 if kinked else 1.0, dim=1)  # at the root the slope has no bound
         steepest = float(slopes.max()) * 128 * k + reach * k * plain.stop
-        at = _propagation.plane(plain.stop, steepest + self._swing(), kinked)
+        at = _propagation.plane(plain.stop, steepest + self._swing(), min(plain.branches))
         q = at.radius
         weights = torch.zeros_like(q, dtype=torch.complex128)
         power = torch.zeros_like(q)

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check install -q -c constraints.txt
 
-.PHONY: demo test lint check clean
+.PHONY: demo test lint check sanitize clean
 
 demo: .venv/installed
 	.venv/bin/deconlab demo demo --overwrite
@@ -15,6 +15,10 @@ lint: .venv/installed-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+# The native engine under address and undefined-behaviour sanitizers.
+sanitize: .venv/installed-dev
+	.venv/bin/python tests/native/sanitize.py
 
 # What a commit must pass; CI runs the same.
 check: lint test

@@ -1,11 +1,12 @@
-"""CPU time and memory of one Richardson-Lucy iteration, as multiples of the transforms it needs.
+"""CPU time and memory of one iteration, as multiples of the transforms it needs and of the same in plain torch.
 
-    python benchmarks/iteration.py [--sizes 256 512] [--repeats 7] [--threads 1]
+    python benchmarks/iteration.py [--sizes 256 512] [--repeats 7] [--threads 1] [--methods richardson-lucy ...]
 
 For an image of 64 × N × N voxels and a PSF of 33 × 65 × 65, open boundary: CPU time of an iteration over that of two rfftn and
-two irfftn of the same padded size by torch (and by scipy.fft), measured in turn within one run, so that a slow moment of the
-machine hits all of them; and the peak of the process above what it held after loading its libraries, per voxel of the padded
-domain, measured in a process of its own. Medians with the smallest and largest value.
+two irfftn of the same padded size by torch, scipy.fft and, where installed, FFTW (measured plan) and MKL, both in place; over
+Richardson-Lucy written in torch, in place; and over Richardson-Lucy here. All are measured in turn within one run, so that a
+slow moment of the machine hits all of them. And the peak of the process above what it held after loading its libraries, per
+voxel of the padded domain, measured in a process of its own. Medians with the smallest and largest value.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from deconlab.problem import Problem
 
 PSF_SHAPE = (33, 65, 65)
 
@@ -28,59 +35,91 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512], help="N of the 64 × N × N images")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--method", default="richardson-lucy")
+    parser.add_argument("--methods", nargs="+", default=["richardson-lucy", "scaled-heavy-ball"])
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     import torch
 
+    from deconlab import engine
+
     torch.set_num_threads(arguments.threads)
     if arguments.memory_of:
-        print(peak_bytes_per_voxel(arguments.method, arguments.memory_of))
+        print(peak_bytes_per_voxel(arguments.methods[0], arguments.memory_of))
         return
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
+    print(f"{processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
     print(
-        f"Python {platform.python_version()}, torch {torch.__version__}, {arguments.threads} thread(s), {arguments.method}"
+        f"Python {platform.python_version()}, torch {torch.__version__}, {arguments.threads} thread(s); {engine.status()}"
     )
     for size in arguments.sizes:
-        report(arguments.method, size, arguments.repeats)
+        report(arguments.methods, size, arguments.repeats)
 
 
-def report(method: str, size: int, repeats: int) -> None:
+def processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def report(methods: list[str], size: int, repeats: int) -> None:
     """Print the figures of one image size."""
-    import scipy.fft
     import torch
 
-    step, shape = stepper(method, size)
-    x = torch.rand(shape)
-    workers = torch.get_num_threads()
+    from transforms import engines
 
-    def by_torch() -> None:
-        for _ in range(2):
-            torch.fft.irfftn(torch.fft.rfftn(x), s=shape)
-
-    def by_scipy() -> None:
-        for _ in range(2):
-            scipy.fft.irfftn(scipy.fft.rfftn(x.numpy(), workers=workers), s=shape, workers=workers)
-
-    times = interleaved({"iteration": step, "torch": by_torch, "scipy": by_scipy}, repeats)
+    tasks: dict[str, Callable[[], None]] = {}
+    for name in methods:
+        tasks[name], shape = stepper(name, size)
+        tasks[f"{name}, no objective"], _ = stepper(name, size, objective=False)
+    others = {f"4 transforms, {name}": run for name, run in engines(shape, torch.get_num_threads()).items()}
+    others["Richardson-Lucy, torch in place"] = torch_in_place(size)
+    times = interleaved({**tasks, **others}, repeats)
     print(
         f"\n64 × {size} × {size} in {' × '.join(map(str, shape))}, {repeats} repeats, CPU seconds (min … median … max)"
     )
-    for name, label in (
-        ("iteration", "one iteration"),
-        ("torch", "4 transforms, torch"),
-        ("scipy", "4 transforms, scipy.fft"),
-    ):
-        values = sorted(times[name])
-        print(f"  {label:26s} {values[0]:7.3f} … {statistics.median(values):7.3f} … {values[-1]:7.3f}")
-    for name in ("torch", "scipy"):
-        ratios = sorted(a / b for a, b in zip(times["iteration"], times[name], strict=True))
-        print(f"  iteration / {name:14s} {ratios[0]:7.2f} … {statistics.median(ratios):7.2f} … {ratios[-1]:7.2f}")
-    command = [sys.executable, __file__, "--memory-of", str(size), "--method", method]
-    memory = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    print(
-        f"  peak memory               {memory:7.1f} bytes per padded voxel, above the process with its libraries loaded"
-    )
+    for name, values in times.items():
+        print(f"  {name:42s} {min(values):7.3f} … {statistics.median(values):7.3f} … {max(values):7.3f}")
+    print("ratios")
+    for name in methods:
+        for other in (f"{name}, no objective", methods[0], *others):
+            if other != name:
+                ratios = [a / b for a, b in zip(times[name], times[other], strict=True)]
+                label = f"{name} / {other}"
+                print(f"  {label:60s} {min(ratios):6.3f} … {statistics.median(ratios):6.3f} … {max(ratios):6.3f}")
+    for name in methods:
+        command = [sys.executable, __file__, "--memory-of", str(size), "--methods", name]
+        memory = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        print(f"  {name}: {memory:.1f} bytes per padded voxel at the peak")
+
+
+def torch_in_place(size: int) -> Callable[[], None]:
+    """One more iteration of Richardson-Lucy, written by hand in torch with every buffer used again."""
+    import torch
+
+    problem = problem_of("richardson-lucy", size)
+    H, y, sensitivity = problem.H, problem.fidelity.y, problem.fidelity.sensitivity
+    shape, box, otf = H.in_shape, H.crop.box, H.convolution.otf
+    conjugate = otf.conj().resolve_conj()
+    x, buffer = torch.ones(shape), torch.empty(shape)
+    spectrum, ratio = torch.empty_like(otf), torch.empty_like(y)
+
+    def blurred(symbol: torch.Tensor) -> None:
+        spectrum.mul_(symbol)
+        torch.fft.irfftn(spectrum, s=shape, out=buffer)
+
+    def step() -> None:
+        torch.fft.rfftn(x, out=spectrum)
+        blurred(otf)
+        torch.div(y, buffer[box].clamp_(min=1e-6), out=ratio)
+        buffer.zero_()
+        buffer[box] = ratio
+        torch.fft.rfftn(buffer, out=spectrum)
+        blurred(conjugate)
+        x.mul_(buffer.clamp_(min=0)).div_(sensitivity)
+
+    return step
 
 
 def interleaved(tasks: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
@@ -95,23 +134,34 @@ def interleaved(tasks: dict[str, Callable[[], None]], repeats: int) -> dict[str,
     return times
 
 
-def stepper(name: str, size: int) -> tuple[Callable[[], None], tuple[int, ...]]:
-    """A function that does one more iteration, and the shape of the padded domain."""
+def problem_of(name: str, size: int) -> Problem[Any, Any]:
+    """A problem that the method of this name can solve."""
     import torch
 
-    from deconlab.functionals import PoissonLikelihood
-    from deconlab.methods import registry
+    from deconlab.functionals import LeastSquares, PoissonLikelihood
+    from deconlab.methods import claims, registry
     from deconlab.operators import blur
-    from deconlab.problem import NonNegative, Problem
+    from deconlab.problem import Constraint, Free, Problem
 
     torch.set_grad_enabled(False)
     generator = torch.Generator().manual_seed(0)
     psf = torch.rand(PSF_SHAPE, generator=generator)
     operator = blur(psf / psf.sum(), (64, size, size))
     y = torch.poisson(50 * torch.rand((64, size, size), generator=generator), generator=generator)
-    problem, method = Problem(PoissonLikelihood(operator, y), constraint=NonNegative()), registry.get(name)()
-    del y, operator
+    method = registry.get(name)
+    fidelity = PoissonLikelihood if issubclass(PoissonLikelihood, claims(method).fidelity) else LeastSquares
+    return Problem(fidelity(operator, y), constraint=Free() if method.constraint is Constraint else method.constraint())
+
+
+def stepper(name: str, size: int, *, objective: bool = True) -> tuple[Callable[[], None], tuple[int, ...]]:
+    """A function that does one more iteration, and the shape of the padded domain."""
+    from deconlab.methods import registry
+
+    problem, method = problem_of(name, size), registry.get(name)()
     state = [method.init(problem)]
+    if not objective:
+        whole = problem.H.sandwich
+        problem.H.sandwich = lambda x, inner, outer, _: whole(x, inner, outer)  # type: ignore[method-assign]
 
     def step() -> None:
         state[0] = method.step(problem, state[0])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from deconlab import engine
 from deconlab.cli import main
 from deconlab.cli.doctor import build, mending, nvidia_smi
 
@@ -33,6 +34,9 @@ def test_it_names_the_torch_and_the_devices() -> None:
     assert torch.__version__ in result.output
     assert f"{torch.get_num_threads()} of {os.cpu_count()} processors" in result.output
     assert "\ncpu " in result.output
+    assert str(engine.status()).removeprefix("compiled engine: ") in " ".join(result.output.split())
+    with engine.using("plain"):
+        assert "not in use, the plain path was asked for" in CliRunner().invoke(main, ["doctor"]).output
 
 
 @pytest.mark.skipif(torch.version.cuda is not None, reason="this torch is built for a GPU")

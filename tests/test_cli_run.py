@@ -153,6 +153,7 @@ def test_a_resumed_run_is_bit_equal_and_a_finished_one_stays_as_it_is(plane: Pat
     assert "h.csv exists already" in bad(plane, *psf, "-o", tmp_path / "rest.tif", *saved)
     for name in ("rest", "again"):
         text = good(plane, *psf, "--iterations", 9, "-o", tmp_path / f"{name}.tif", *saved, "--resume")
+        good(plane, *psf, "--iterations", 9, "-o", tmp_path / f"{name}.tif", *saved, "--resume")  # over its own output
         assert "going on from" in text
         assert np.array_equal(io.read(tmp_path / f"{name}.tif").data, io.read(tmp_path / "whole.tif").data)
         with (tmp_path / "h.csv").open() as file:
@@ -180,6 +181,15 @@ def test_a_series_has_files_of_its_own_for_every_volume(tmp_path: Path) -> None:
     assert (result.axes, [c.name for c in result.channels]) == ("tcyx", ["A", "B", "C"])
     again = ("--psf", tmp_path / "psf.tif", "--history", tmp_path / "h.csv", "-o", tmp_path / "t.tif")
     assert "exists already" in bad(tmp_path / "s.ome.tif", *again)
+
+
+def test_wavelengths_are_given_by_channel(tmp_path: Path) -> None:
+    io.write(tmp_path / "two.tif", Image(counts(2, 20, 21), "cyx"), dtype="uint16")
+    optics = ("--na", 0.8, "--immersion-index", 1, "--voxel-um", 0.14, 0.14, "--iterations", 2)
+    assert "--emission-nm 460,520" in bad(tmp_path / "two.tif", *optics, "--emission-nm", 520)
+    good(tmp_path / "two.tif", *optics, "--emission-nm", "460,520")
+    result = io.read(tmp_path / "two_deconvolved.ome.tif")
+    assert [channel.optics.get("emission_nm") for channel in result.channels] == [460, 520]
 
 
 def test_integers_are_written_if_they_hold_the_values_and_refused_with_the_result_saved(
@@ -297,7 +307,10 @@ def test_a_psf_that_is_none(plane: Path, psf: Any, message: str) -> None:
         (["--limit-extension", "3", "3"], 1, "--limit-extension takes one number, or 3 for this image, not 2"),
         (["--limit-extension", "3.5"], 2, "--limit-extension takes whole numbers"),
         (["--start", "nowhere"], 1, "--start is flat, measured, wiener or a file; there is no file nowhere"),
+        (["--method", "wiener", "--iterations", "3"], 2, "wiener is computed in one step and does not iterate: leave"),
         (["--resume"], 2, "name its file with --checkpoint"),
+        (["--method", "wiener", "--snapshots", "2"], 2, "wiener has no iterations to watch: leave out --snapshots"),
+        (["--emission-nm", "460,520"], 1, "1 channel, and 2 emission wavelengths are given (460, 520 nm)"),
         (["--threads", "none"], 2, "--threads must be a whole number"),
         (["--psf-model", "airey"], 2, "Unknown PSF model 'airey'"),
         (["--dtype", "complex64"], 2, "'complex64' is not one of"),
@@ -340,6 +353,17 @@ def test_a_confocal_file_asks_for_its_psf(tmp_path: Path) -> None:
     channel = Channel("GFP", Optics().known("file", **{**OPTICS, "modality": "confocal"}))
     io.write(tmp_path / "a.ome.tif", Image(counts(5, 20, 21), "zyx", VOXEL, (channel,)), dtype="uint16")
     text = bad(tmp_path / "a.ome.tif")
-    assert "acquired as 'confocal' according to the file" in text
-    assert "--psf" in text
-    assert "Unknown modality" not in text
+    assert "To compute the PSF with confocal, this is missing: excitation_nm (--excitation-nm)" in text
+    assert "together with --psf-model confocal, or a PSF with --psf" in text
+    good(
+        tmp_path / "a.ome.tif",
+        "--psf-model",
+        "confocal",
+        "--excitation-nm",
+        460,
+        "--iterations",
+        1,
+        "-o",
+        tmp_path / "o.tif",
+    )
+    assert "acquired as 'confocal' according to the file" in bad(tmp_path / "a.ome.tif", "--psf-model", "gibson-lanni")

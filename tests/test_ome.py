@@ -134,9 +134,35 @@ def test_a_wavelength_without_a_length_or_a_number_is_not_used() -> None:
     channels = '<Channel ID="C:0" EmissionWavelength="520" EmissionWavelengthUnit="Hz" ExcitationWavelength="blue"/>'
     said = ome.parse(ome_xml(channels=channels))
     assert said.channels[0].optics.facts == {}
-    assert said.notes == ("not used: EmissionWavelength = 520 Hz: that is no length",)
+    assert said.notes == (
+        "not used: ExcitationWavelength = 'blue': that is no number",
+        "not used: EmissionWavelength = 520 Hz: that is no length",
+    )
     zero = ome.parse(ome_xml(channels='<Channel ID="C:0" EmissionWavelength="0"/>'))
     assert zero.notes == ("not used: emission_nm = 0.0 (file): a wavelength lies between 150 and 3000 nm",)
+
+
+def test_what_should_be_a_number_and_is_none_is_named() -> None:
+    instrument = '<Instrument ID="I:0"><Objective ID="O:0" LensNA="0,95"/></Instrument>'
+    settings = '<ObjectiveSettings ID="O:0" RefractiveIndex="oil"/>'
+    said = ome.parse(
+        f'<OME xmlns="{SPACE["o"]}">{instrument}<Image ID="Image:0">{settings}<Pixels ID="P:0" DimensionOrder="XYCZT" '
+        f'Type="uint8" SizeX="4" SizeY="4" SizeZ="1" SizeC="1" SizeT="1" PhysicalSizeX="small"/></Image></OME>'
+    )
+    assert [note for note in said.notes if "no number" in note] == [
+        "not used: PhysicalSizeX = 'small': that is no number",
+        "not used: LensNA = '0,95': that is no number",
+        "not used: RefractiveIndex = 'oil': that is no number",
+    ]
+
+
+@pytest.mark.parametrize(("sizes", "along"), [("XYZ", "x and y and z"), ("XY", "x and y")])
+def test_a_voxel_of_one_everywhere_is_doubted(sizes: str, along: str) -> None:
+    said = ome.parse(ome_xml(pixels=" ".join(f'PhysicalSize{axis}="1.0"' for axis in sizes)))
+    assert said.voxel_um == dict.fromkeys(sizes.lower(), 1.0)
+    assert len(said.notes) == 1
+    assert f"exactly 1 µm along {along}, which programs also write that know no size: if it is not" in said.notes[0]
+    assert ome.parse(ome_xml(pixels='PhysicalSizeX="1" PhysicalSizeY="1" PhysicalSizeZ="2"')).notes == ()
 
 
 INSTRUMENTS = (

@@ -14,6 +14,7 @@ from deconlab.operators import (
     Composition,
     Convolution,
     Crop,
+    Diagonal,
     Gradient,
     Identity,
     Laplacian,
@@ -60,6 +61,8 @@ def test_contract_of_grid_operators(shape: tuple[int, ...]) -> None:
         Laplacian(shape),
         Laplacian(shape, spacing),
         Identity(shape),
+        Diagonal(random(shape)),
+        Diagonal(random(shape)) @ Convolution(skewed_psf(shape), shape),
         Crop(tuple(n + 3 for n in shape), shape, (1,) * len(shape)),
         Reflect(shape, tuple(3 * n + 1 for n in shape), (2,) * len(shape)),
         Gradient(shape) @ Convolution(skewed_psf(shape), shape),
@@ -73,6 +76,7 @@ def test_contract_in_single_precision() -> None:
 
 
 def test_exact_norms_where_they_are_stated() -> None:
+    check_operator(Diagonal(random((5, 6))), tightness=1 + 1e-6)
     """The convolution's bound is exact on every grid, differences' on even ones, the reflection's everywhere."""
     for H in (
         Convolution(skewed_psf((5, 3)), (8, 9)),

@@ -193,3 +193,25 @@ def test_hubbles_psf_off_by_half_a_pixel_is_centred(shared: Callable[[str], Path
     core = values[m[0] - 5 : m[0] + 6, m[1] - 5 : m[1] + 6]
     place = [float((core.sum(1 - axis) * np.arange(-5, 6)).sum() / core.sum()) for axis in (0, 1)]
     assert max(map(abs, place)) < 0.05
+
+
+def test_voxel_sizes_that_are_assumed_are_said() -> None:
+    data = Gaussian(fwhm_px=4).render((21, 21)).data
+    assert (
+        "Voxel size of the PSF: not known, taken to be the image's, 0.1 × 0.2 µm"
+        in measured(data, None, (0.1, 0.2)).notes
+    )
+    assert "Voxel size of the image: not known, taken to be the PSF's, 0.1 × 0.2 µm" in measured(data, (0.1, 0.2)).notes
+    assert not any("Voxel size" in note for note in measured(data, (0.1, 0.1), (0.2, 0.2)).notes)
+
+
+def test_what_is_centred_is_not_moved() -> None:
+    data = Gaussian(fwhm_px=4).render((21, 21)).data
+    found = measured(data, background=0)
+    assert any(note == "Centred: it was" for note in found.notes)
+    expected = crop(data, tuple(found.data.shape))
+    assert np.allclose(found.data.numpy(), expected / expected.sum(), rtol=1e-5, atol=0)
+
+
+def crop(data: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
+    return data[tuple(slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(data.shape, shape, strict=True))].numpy()

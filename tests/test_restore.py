@@ -101,12 +101,17 @@ def test_everything_that_is_missing_is_asked_for_at_once() -> None:
         assert flag in str(raised.value)
 
 
+@pytest.mark.filterwarnings("ignore::deconlab.psf.SamplingWarning")
 def test_a_confocal_image_is_never_restored_with_a_widefield_psf() -> None:
     image = Image(counts(4, 16, 16), "zyx", VOXEL, (channel("A", 520.0, modality="confocal"),))
-    with pytest.raises(ValueError, match=r"acquired as 'confocal' according to the file.*--psf"):
+    with pytest.raises(ValueError, match=r"with confocal, this is missing: excitation_nm.*or a PSF with --psf"):
         restore(image, iterations=1)
-    with pytest.raises(ValueError, match="acquired as 'light sheet' according to you"):
-        restore(image, iterations=1, modality="light sheet")
+    with pytest.raises(ValueError, match=r"acquired as 'confocal' according to the file.*--psf"):
+        restore(image, iterations=1, psf_model="gibson-lanni")
+    with pytest.raises(ValueError, match="acquired as 'TIRF' according to you"):
+        restore(image, iterations=1, modality="TIRF")
+    result = restore(image, iterations=1, excitation_nm=488.0, psf_model="confocal")
+    assert result.history["deconvolution"]["psf"]["from"] == "confocal"
     assert np.isfinite(restore(image, iterations=1, modality="widefield").data).all()
     assert np.isfinite(restore(image, iterations=1, psf=PSF[None]).data).all()
     assert np.isfinite(restore(image, iterations=1, psf_model="gaussian", fwhm_um=0.3).data).all()

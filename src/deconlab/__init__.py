@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from deconlab.errors import DeconvolutionError
 
 _WHERE = {"Restoration": "api", "deconvolve": "api", "DeconvolutionError": "errors"}
-_PACKAGES = ("functionals", "methods", "observers", "operators", "problem", "psf", "solve", "stopping", "testing")
+_PACKAGES = (
+    "formation", "functionals", "image", "io", "methods", "observers", "operators", "problem", "psf", "restore", "solve",
+    "stopping", "testing",
+)  # fmt: skip
 
 __all__ = ["DeconvolutionError", "Restoration", "__version__", "deconvolve"]
 

@@ -46,7 +46,7 @@ class ChannelPSF:
     ) -> ChannelPSF:
         """From what :func:`deconlab.restore.restore_volumes` is told; raises if a PSF cannot be made for every channel."""
         if psf is None:
-            return cls._computed(image, model or optics.DEFAULT_MODEL, modality, settings)
+            return cls._computed(image, model or optics.model_for(image, modality), modality, settings)
         if model is not None:
             raise ValueError("A PSF is given, so that none is computed: leave out --psf or --psf-model.")
         voxel = None if psf_voxel_um is None else tuple(float(size) for size in psf_voxel_um)
@@ -66,6 +66,7 @@ class ChannelPSF:
     def _computed(cls, image: Image, model: str, modality: str | None, settings: Mapping[str, Any]) -> ChannelPSF:
         names = tuple(parameter.name for parameter in schema.parameters(psfs.registry.get(model)))
         given = {name: settings[name] for name in names if name in settings}
+        given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
         made = optics.models(image, model, given, modality)
         channels = tuple(
             replace(channel, optics=channel.optics.known("user", **_said(found), modality=modality))

@@ -104,9 +104,9 @@ class Image:
 
     ``voxel_um`` holds the voxel sizes that are known, by axis, and ``voxel_sources`` where they came from, if not from the
     file. ``channels`` has one entry for each index of axis c, or one
-    where there is no such axis. ``source_xml`` is the OME-XML and ``source_header`` the FITS header of the file, carried
-    along. ``history`` is what deconlab did,
-    empty for an image that it has not made. ``notes`` is what a user should know of the reading.
+    where there is no such axis. ``source_xml`` is the OME-XML, ``source_header`` the FITS header and ``source_imagej`` what
+    else ImageJ said in the file, carried along. ``history`` is what deconlab did, empty for an image that it has not made.
+    ``notes`` is what a user should know of the reading.
 
     Raises ValueError for axes that do not fit, an empty image, colour samples, and numbers of channels that differ.
     """
@@ -120,6 +120,7 @@ class Image:
     notes: tuple[str, ...] = ()
     voxel_sources: Mapping[str, str] = field(default_factory=dict)
     source_header: str = ""
+    source_imagej: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if "s" in self.axes:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from deconlab.psf import PSFModel
 
 DEFAULT_MODEL = "gibson-lanni"
+"""The model of a widefield microscope, and of an image that does not say how it was acquired."""
+BY_CHANNEL = ("emission_nm",)  # what differs between the channels of one image
 VOXEL_FLAG = "--voxel-um"
 _PLAIN = {
     "na": "the numerical aperture",
@@ -77,6 +79,21 @@ def extended_axes(image: Image) -> str:
     return "".join(axis for axis in axes if image.data.shape[image.axes.index(axis)] > 1) or axes[-1:]
 
 
+def model_for(image: Image, modality: str | None = None) -> str:
+    """The registry name of the PSF model for the kind of microscope that the user or the file names.
+
+    A kind without a model, and channels of different kinds, get the default, which then says what it cannot compute.
+    """
+    said = {modality or channel.optics.get("modality") for channel in image.channels}
+    kind = said.pop() if len(said) == 1 else None
+    if kind is None or kind == psf.registry.get(DEFAULT_MODEL).modality:
+        return DEFAULT_MODEL
+    try:
+        return psf.registry.name_of(psf.for_modality(kind))
+    except ValueError:
+        return DEFAULT_MODEL
+
+
 def _refuse_modality(image: Image, channel: int, name: str, cls: type[PSFModel], said: str | None) -> None:
     """A confocal image is never restored with a widefield PSF."""
     found = said or image.channels[channel].optics.get("modality")
@@ -118,9 +135,10 @@ def _refuse_missing(image: Image, name: str, told: list[tuple[Fact, ...]]) -> No
     if unknown:
         sentences.append(f"the voxel size along {unknown} ({VOXEL_FLAG})")
     if sentences:
+        also = "" if name == DEFAULT_MODEL else f" together with --psf-model {name}"
         raise ValueError(
             f"To compute the PSF with {name}, this is missing: {'; '.join(sentences)}. The file does not say it and it is "
-            f"never guessed. Give it, or a PSF with --psf."
+            f"never guessed. Give it{also}, or a PSF with --psf."
         )
 
 

@@ -95,12 +95,13 @@ class Problem(Generic[F, P]):
     def flat(self) -> Tensor:
         """The flat object with the data's sum, the start of iterative methods unless another is given."""
         level = self.fidelity.mean_signal
-        if level.device.type != "meta" and not float(level.detach()) > 0:
+        bounded = self.constraint.bounds[0] is not None  # an unbounded object may well be negative on the whole
+        if bounded and level.device.type != "meta" and not float(level.detach()) > 0:
             raise ValueError(
                 f"The data's mean above the background is {float(level.detach()):g}: there is no signal to restore. "
                 f"Check the background and the camera's offset."
             )
-        return self.project(level.expand(self.H.in_shape).clone())
+        return self.project(level.expand(self.H.in_shape)).contiguous()
 
     def start(self, x0: Tensor | None) -> Tensor:
         """``x0`` made admissible, or the flat object. Never the tensor given itself where that would be changed."""

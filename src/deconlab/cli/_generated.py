@@ -12,7 +12,7 @@ from deconlab.cli._command import DeconlabCommand
 from deconlab.cli.flags import GroupedOption, gather, option, options, peek
 
 METHOD, PSF_MODEL = "richardson-lucy", "gibson-lanni"
-NUMBER_LISTS = ("--voxel-um", "--psf-voxel-um", "--limit-extension", "--shape")
+NUMBER_LISTS = ("--voxel-um", "--psf-voxel-um", "--limit-extension", "--shape", "--margin")
 
 
 class GeneratedCommand(DeconlabCommand):
@@ -25,7 +25,13 @@ class GeneratedCommand(DeconlabCommand):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         gathered = gather(args, NUMBER_LISTS)
         ctx.meta["deconlab.flags"] = self._flags(gathered, ctx)
-        return super().parse_args(ctx, gathered)
+        try:
+            return super().parse_args(ctx, list(gathered))  # which click uses up
+        except click.NoSuchOption as error:
+            reason = _elsewhere(error.option_name, gathered)
+            if reason is None:
+                raise
+            raise click.UsageError(reason, ctx) from None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*ctx.meta.get("deconlab.flags", ()), *super().get_params(ctx)]
@@ -38,6 +44,17 @@ class GeneratedCommand(DeconlabCommand):
                 return []
             raise click.UsageError(str(error), ctx) from None
         return found
+
+
+def _elsewhere(flag: str, arguments: Sequence[str]) -> str | None:
+    """Why a flag that others have is not one of the method named in ``arguments``; None if it is nobody's."""
+    from deconlab import api, methods
+
+    if not any(flag == p.flag for rule in api.STOP_RULES for p in schema.parameters(rule)):
+        return None
+    name = peek(arguments, "--method") or METHOD
+    direct = issubclass(methods.registry.get(name), methods.DirectMethod)
+    return f"{name} is computed in one step and does not iterate: leave {flag} out." if direct else None
 
 
 def method_flags(arguments: Sequence[str]) -> list[GroupedOption]:
@@ -80,6 +97,7 @@ def method_flags(arguments: Sequence[str]) -> list[GroupedOption]:
 def psf_flags(arguments: Sequence[str]) -> list[GroupedOption]:
     """The flags of the PSF model. What optics say in a file is not asked for."""
     from deconlab import psf
+    from deconlab.optics import BY_CHANNEL
 
     name = peek(arguments, "--psf-model") or PSF_MODEL
     found = [
@@ -93,7 +111,10 @@ def psf_flags(arguments: Sequence[str]) -> list[GroupedOption]:
     ]
     for parameter in schema.parameters(psf.registry.get(name)):
         missing = "from the file, else required" if parameter.required else None
-        found.append(option(parameter, "PSF", when_missing=missing, bounded=False))
+        several = parameter.name in BY_CHANNEL
+        if several and missing:
+            missing += "; one for each channel"
+        found.append(option(parameter, "PSF", when_missing=missing, bounded=False, by_channel=several))
     return found
 
 

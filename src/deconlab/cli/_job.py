@@ -60,16 +60,22 @@ class Job:
             raise click.UsageError("--resume goes on from a checkpoint: name its file with --checkpoint.")
         if "psf" in self.settings:
             self._refuse_optics()
+        self._refuse_watching()
         if not self.source.exists():
             raise FileNotFoundError(f"There is no file {self.source}.")
         if self.output.resolve() == self.source.resolve():
             raise ValueError(f"The output is the input, {self.source}: name another file with --output.")
-        io.check_writable(self.output, dtype=self.dtype, overwrite=self.overwrite)
+        io.check_writable(self.output, dtype=self.dtype, overwrite=self.replaces)
         for path in (self.history, self.checkpoint):
             if path is not None:
-                check_beside(path, f"{path.stem}_[ct][0-9]*{path.suffix}", replace=self.overwrite or self.resume)
+                check_beside(path, f"{path.stem}_[ct][0-9]*{path.suffix}", replace=self.replaces)
         if self.snapshots is not None:
-            check_beside(self.output, f"{stem(self.output)}*_k[0-9]*.ome.tif", replace=self.overwrite or self.resume)
+            check_beside(self.output, f"{stem(self.output)}*_k[0-9]*.ome.tif", replace=self.replaces)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether files may be there already: when told so, and when going on with what an earlier run has left."""
+        return self.overwrite or self.resume
 
     def run(self) -> int:
         """Read, restore, write; the exit code."""
@@ -80,7 +86,7 @@ class Job:
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         image = io.read(self.source, axes=self.axes, series=self.series)
-        io.check_writable(self.output, image, dtype=self.dtype, overwrite=self.overwrite)
+        io.check_writable(self.output, image, dtype=self.dtype, overwrite=self.replaces)
         for note in image.notes:
             log.info("%s: %s", self.source.name, note)
         log.info("%s: %s, %s", self.source, described(image), image.data.dtype)
@@ -99,7 +105,7 @@ class Job:
 
     def _write(self, restored: Restored) -> None:
         try:
-            io.write(self.output, restored.image, dtype=self.dtype, overwrite=self.overwrite)
+            io.write(self.output, restored.image, dtype=self.dtype, overwrite=self.replaces)
         except ValueError as error:
             rescue = self.output.with_name(f"{stem(self.output)}_float32.ome.tif")
             io.write(rescue, restored.image, dtype="float32", overwrite=True)
@@ -135,6 +141,14 @@ class Job:
             raise click.UsageError(
                 f"{', '.join(given)} would compute a PSF, but --psf gives one: leave out one or the other."
             )
+
+    def _refuse_watching(self) -> None:
+        from deconlab import methods
+
+        name = self.settings.get("method", "richardson-lucy")
+        given = [f"--{flag}" for flag in ("history", "snapshots", "checkpoint") if getattr(self, flag) is not None]
+        if given and issubclass(methods.registry.get(name), methods.DirectMethod):
+            raise click.UsageError(f"{name} has no iterations to watch: leave out {', '.join(given)}.")
 
     def _compare(self, image: Image, restored: Restored, reference: NDArray[Any]) -> None:
         from deconlab.assess import metrics

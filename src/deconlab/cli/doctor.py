@@ -30,6 +30,8 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
     """What there is, as rows of a table, and advice where something could be better."""
     import torch
 
+    from deconlab import engine
+
     rows = [
         ("deconlab", __version__),
         ("Python", f"{platform.python_version()}, {sys.executable}"),
@@ -41,6 +43,7 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
     if memory is not None:
         rows.append(("memory", f"{memory / 2**30:.1f} GiB"))
     rows += devices()
+    rows.append(("engine", str(engine.status()).partition(": ")[2]))
     driver = nvidia_smi()
     if driver is not None:
         rows.append(("NVIDIA driver", f"CUDA {driver} at most"))

@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 else:
     ParamType = click.ParamType
 
-GROUPS = ("Input", "Method", "Prior", "PSF", "Camera", "Stopping", "Output", "Computing", "General")
+GROUPS = (
+    "Input",
+    "Phantom",
+    "Experiment",
+    "Method",
+    "Prior",
+    "PSF",
+    "Camera",
+    "Stopping",
+    "Output",
+    "Computing",
+    "General",
+)
 
 
 class GroupedOption(click.Option):
@@ -35,23 +47,30 @@ class GroupedOption(click.Option):
 
 
 class Declared(ParamType):
-    """The value of a declared parameter, read from text and held against its declaration."""
+    """The value of a declared parameter, read from text and held against its declaration.
 
-    def __init__(self, parameter: Parameter) -> None:
+    ``by_channel``: values with commas between them make a tuple, one for each channel.
+    """
+
+    def __init__(self, parameter: Parameter, *, by_channel: bool = False) -> None:
+        self.by_channel = by_channel
         self.parameter = parameter if parameter.length is None else dataclasses.replace(parameter, length=None)
         self.name = parameter.name
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
         """``NUMBER``, ``INTEGER|auto``, ``taper|window``."""
         kind = {float: "NUMBER", int: "INTEGER"}.get(self.parameter.kind)
-        return "|".join(([kind] if kind else []) + list(self.parameter.choices)) or "TEXT"
+        word = "|".join(([kind] if kind else []) + list(self.parameter.choices)) or "TEXT"
+        return f"{word},..." if self.by_channel else word
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(word) for word in self.parameter.choices if word.startswith(incomplete)]
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if self.by_channel and isinstance(value, str) and "," in value:
+            return tuple(self.convert(part, param, ctx) for part in value.split(","))
         found: Any = value
         if isinstance(value, str) and value not in self.parameter.choices and self.parameter.kind in (int, float):
             try:
@@ -71,7 +90,9 @@ class Declared(ParamType):
         return found
 
 
-def option(parameter: Parameter, group: str, *, when_missing: str | None = None, bounded: bool = True) -> GroupedOption:
+def option(
+    parameter: Parameter, group: str, *, when_missing: str | None = None, bounded: bool = True, by_channel: bool = False
+) -> GroupedOption:
     """The flag of a declared parameter. ``when_missing`` says what holds without it, instead of the declared default.
 
     With ``bounded`` false the class itself refuses bad values, which it can do in better words.
@@ -86,7 +107,7 @@ def option(parameter: Parameter, group: str, *, when_missing: str | None = None,
         rule = dataclasses.replace(parameter, above=None, below=None, at_least=None, at_most=None)
     if parameter.length is not None:
         settings["nargs"] = parameter.length
-    return GroupedOption([parameter.flag, parameter.name], type=Declared(rule), **settings)
+    return GroupedOption([parameter.flag, parameter.name], type=Declared(rule, by_channel=by_channel), **settings)
 
 
 def options(cls: type, group: str, **settings: Any) -> list[GroupedOption]:

@@ -40,9 +40,9 @@ def told(image: Image) -> dict[str, Any]:
     """Everything an image says, as plain data."""
     from deconlab import psf, schema
     from deconlab.image import OPTICS_UNITS
-    from deconlab.optics import DEFAULT_MODEL, extended_axes
+    from deconlab.optics import extended_axes, model_for
 
-    needed = {p.name for p in schema.parameters(psf.registry.get(DEFAULT_MODEL)) if p.required}
+    needed = {p.name for p in schema.parameters(psf.registry.get(model_for(image))) if p.required}
     channels = []
     for channel in image.channels:
         facts = channel.optics.facts

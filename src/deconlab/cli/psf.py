@@ -51,13 +51,13 @@ def command(image: Path | None, output: Path, overwrite: bool, **given: Any) -> 
 
     from deconlab import io
     from deconlab.image import Image
-    from deconlab.optics import DEFAULT_MODEL, extended_axes, models
+    from deconlab.optics import extended_axes, model_for, models
     from deconlab.restore import with_voxel_um
 
     io.check_writable(output, overwrite=overwrite)
     voxel_um, shape = given.pop("voxel_um", None), given.pop("shape", None)
-    name = given.pop("psf_model", None) or DEFAULT_MODEL
     told = io.read(image) if image is not None else _blank(shape, voxel_um)
+    name = given.pop("psf_model", None) or model_for(told)
     if voxel_um is not None:
         told = with_voxel_um(told, voxel_um)
     made = models(told, name, {key: value for key, value in given.items() if value is not None})

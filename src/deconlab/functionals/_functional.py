@@ -151,7 +151,7 @@ class Fidelity(Functional):
         """x with 0 where the object is hardly measured. Keeps in memory neither sensitivity nor support that is not yet."""
         if "support" in self.__dict__:
             return x if self.support is None else x * self.support
-        return torch.where(torch.isfinite(self._sensitivity_now()), x, 0.0)
+        return torch.where(self._sensitivity_now() < torch.inf, x, 0.0)  # isfinite() takes two volumes to say it
 
     @cached_property
     def mean_signal(self) -> Tensor:
@@ -160,8 +160,9 @@ class Fidelity(Functional):
         if self.weights is not None:
             signal = signal * self.weights
         total = total_of(signal)
+        del signal
         sensitivity = self._sensitivity_now()
-        return (total / total_of(torch.where(torch.isfinite(sensitivity), sensitivity, 0.0))).to(self.y.dtype)
+        return (total / total_of(torch.where(sensitivity < torch.inf, sensitivity, 0.0))).to(self.y.dtype)
 
     def _sensitivity(self) -> Tensor:
         back = self.back_projected_weights()

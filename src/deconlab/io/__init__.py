@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
 
     _FORMATS: tuple[Format, ...] = (fits, numpy, png, tiff)
 
+COARSEST = 0.1
+"""The largest error of rounding that an integer dtype may add, as a fraction of the image's standard deviation (20 dB)."""
+
 
 def read(path: Path | str, *, axes: str | None = None, series: int = 0) -> Image:
     """The image in a file. ``axes`` names its dimensions where the file does not; ``series`` picks one of several images.
@@ -106,23 +110,25 @@ def check_writable(
 
 
 def cast(data: NDArray[Any], dtype: str) -> NDArray[Any]:
-    """``data`` as ``dtype``: rounded to nearest, never clipped and never made infinite.
+    """``data`` as ``dtype``: rounded to nearest, never clipped, never made infinite and never rounded away.
 
-    Raises ValueError where a value does not fit, with the range and what to do.
+    Raises ValueError where a value does not fit, and where whole numbers are too coarse for the image: their error would be
+    more than a tenth of its standard deviation. Each says the range and what to do.
     """
     target = _dtype(dtype)
     if target == data.dtype:
         return data
     if target.kind in "iu":
+        _check_finite(data, dtype)
         rounded: NDArray[Any] = np.rint(data) if data.dtype.kind == "f" else data
         low, high, limits = rounded.min(), rounded.max(), np.iinfo(target)
         # Python's integers compare exactly; as floats, the largest int64 and the first number beyond it are one
-        fits = np.isfinite(low) and np.isfinite(high) and limits.min <= int(low) and int(high) <= limits.max
-        if not fits:
+        if not limits.min <= int(low) <= int(high) <= limits.max:
             raise ValueError(
                 f"The values range from {data.min():g} to {data.max():g}; {dtype} holds {limits.min} to {limits.max}. "
                 f"Nothing is clipped in silence: write --dtype float32, or scale the image yourself."
             )
+        _check_coarseness(data, rounded, dtype)
         return rounded.astype(target)
     with np.errstate(over="ignore"):
         converted: NDArray[Any] = data.astype(target)
@@ -133,6 +139,29 @@ def cast(data: NDArray[Any], dtype: str) -> NDArray[Any]:
             f"is clipped in silence: write a wider --dtype, or scale the image yourself."
         )
     return converted
+
+
+def _check_finite(data: NDArray[Any], dtype: str) -> None:
+    bad = ~np.isfinite(data)
+    if bad.any():
+        first = tuple(int(i) for i in np.unravel_index(int(bad.argmax()), data.shape))
+        raise ValueError(
+            f"{int(bad.sum())} of the values are NaN or infinite, the first at {first}; {dtype} cannot hold them. Write "
+            f"--dtype float32."
+        )
+
+
+def _check_coarseness(data: NDArray[Any], rounded: NDArray[Any], dtype: str) -> None:
+    if rounded is data:
+        return
+    error = math.sqrt(np.mean(np.square(rounded - data), dtype=np.float64))
+    spread = float(np.std(data, dtype=np.float64))
+    if error > COARSEST * spread:
+        raise ValueError(
+            f"The values range from {data.min():g} to {data.max():g}; as {dtype} they would be rounded by {error:.2g} (rms), "
+            f"where they vary by {spread:.2g}. Nothing is rounded away in silence: write --dtype float32, or scale "
+            f"the image yourself."
+        )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,21 @@ from deconlab.io import record
 
 DTYPES = ("uint8", "uint16", "float32")
 ORDER = "tzcyx"
+CARRIED = ("Info", "mode", "finterval", "fps", "tunit", "LUTs")
+"""What else ImageJ says that stays true of a restored image: its notes, its times, the colours of its channels."""
+RECORD_LINE = f"{record.KEY} = "
 
 
 def holds(image: Image) -> bool:
-    """Whether a hyperstack can hold the image: its dtype, the order of its axes, and its voxel size.
+    """Whether a hyperstack can hold the image: its dtype, its axes, and its voxel size.
 
-    ImageJ has one calibration for x and y; where only one of them is known, the other would read as 1 µm. Images one
-    voxel wide are written by tifffile as other shapes.
+    The axes may be in any order: the record brings it back. ImageJ has one calibration for x and y; where only one of them
+    is known, the other would read as 1 µm. Images one voxel wide are written by tifffile as other shapes.
     """
-    in_order = [axis for axis in ORDER if axis in image.axes] == list(image.axes) and image.axes.endswith("yx")
     known = set(image.voxel_um) & set("xyz")
     calibrated = not known or {"x", "y"} <= known
-    return image.data.dtype.name in DTYPES and in_order and calibrated and image.data.shape[-1] > 1
+    wide = {"x", "y"} <= set(image.axes) and image.data.shape[image.axes.index("x")] > 1
+    return image.data.dtype.name in DTYPES and wide and calibrated
 
 
 def image(
@@ -46,13 +50,24 @@ def image(
     voxel_um, refused = believed_voxel(sizes, {axis: str(said.get(f"{axis}unit", unit)) for axis in "xyz"})
     names = _names(said.get("Labels"), axes, data.shape)
     notes = tuple(f"not used: {reason}" for reason in refused)
-    read = Image(data, axes, voxel_um, tuple(Channel(name) for name in names), notes=notes)
-    return record.restored(read, _record(said.get("Info")), arrange=arrange)
+    info, kept = _parted(said.get("Info"))
+    carried = {key: said[key] for key in CARRIED[1:] if key in said} | ({"Info": info} if info else {})
+    if "LUTs" in carried:
+        carried["LUTs"] = [np.asarray(table).tolist() for table in carried["LUTs"]]
+    channels = tuple(Channel(name) for name in names)
+    read = Image(data, axes, voxel_um, channels, notes=notes, source_imagej=carried)
+    return record.restored(read, kept, arrange=arrange)
 
 
-def compose(image: Image) -> tuple[dict[str, Any], tuple[float, float] | None]:
-    """The metadata and the resolution with which tifffile writes the image as a hyperstack."""
-    metadata: dict[str, Any] = {"axes": image.axes.upper(), "Info": json.dumps({record.KEY: record.of(image)})}
+def compose(image: Image) -> tuple[NDArray[Any], dict[str, Any], tuple[float, float] | None]:
+    """The data in ImageJ's order of axes, and the metadata and the resolution with which tifffile writes them."""
+    carried = _carried(image)
+    info = f"{image.source_imagej.get('Info', '')}\n{RECORD_LINE}{json.dumps(record.of(image, carried_imagej=True))}\n".lstrip(
+        "\n"
+    )
+    order = "".join(axis for axis in ORDER if axis in image.axes)
+    image = replace(image, data=image.data.transpose([image.axes.index(axis) for axis in order]), axes=order)
+    metadata: dict[str, Any] = {**carried, "axes": order.upper(), "Info": info}
     x, y, z = (image.voxel_um.get(axis) for axis in "xyz")
     if x and y:
         metadata["unit"] = "um"
@@ -60,16 +75,32 @@ def compose(image: Image) -> tuple[dict[str, Any], tuple[float, float] | None]:
             metadata["spacing"] = z
     if any(channel.name for channel in image.channels):
         metadata["Labels"] = _labels(image)
-    return metadata, (1 / x, 1 / y) if x and y else None
+    return image.data, metadata, (1 / x, 1 / y) if x and y else None
 
 
-def _record(info: Any) -> dict[str, Any]:
-    try:
-        found = json.loads(info)
-    except (ValueError, TypeError):
-        return {}  # other programs write whatever they like there
-    kept = found.get(record.KEY) if isinstance(found, dict) else None
-    return kept if isinstance(kept, dict) else {}
+def _carried(image: Image) -> dict[str, Any]:
+    """What the source's hyperstack said, as far as tifffile writes it: ASCII, and a table of colours for each channel."""
+    said = image.source_imagej
+    kept = {
+        key: said[key] for key in CARRIED if key in said and key not in ("Info", "LUTs") and str(said[key]).isascii()
+    }
+    tables = [np.asarray(table, np.uint8) for table in said.get("LUTs", ())]
+    return {**kept, "LUTs": tables} if tables and len(tables) == len(image.channels) else kept
+
+
+def _parted(info: Any) -> tuple[str, dict[str, Any]]:
+    """The notes in a hyperstack, and our record, which is a line among them as ``name = value`` is ImageJ's custom."""
+    theirs, kept = [], {}
+    for line in str(info or "").split("\n"):
+        try:
+            found = json.loads(line.removeprefix(RECORD_LINE)) if line.startswith(RECORD_LINE) else None
+        except ValueError:
+            found = None  # a line of that name by someone else
+        if isinstance(found, dict):
+            kept = found
+        else:
+            theirs.append(line)
+    return "\n".join(theirs).rstrip("\n"), kept
 
 
 def _labels(image: Image) -> list[str]:

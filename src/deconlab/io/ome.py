@@ -71,13 +71,20 @@ def parse(xml: str, series: int = 0) -> Description:
         _leave(root, image)
         xml = ElementTree.tostring(plain(root), encoding="unicode")
     sizes, units = {}, {}
+    unread = _unread(pixels, *(f"PhysicalSize{axis}" for axis in "XYZ"))
     for axis in "xyz":
         size = _number(pixels, f"PhysicalSize{axis.upper()}")
         if size is not None:
             sizes[axis], units[axis] = size, pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm")
     voxel_um, refused = believed_voxel(sizes, units)
     shared, unclear = _objective(root, image)
-    channels, notes = [], [*unclear, *(f"not used: {reason}" for reason in refused)]
+    channels, notes = [], [*unread, *unclear, *(f"not used: {reason}" for reason in refused)]
+    if {voxel_um.get(axis) for axis in "xy"} == {1.0} and voxel_um.get("z", 1.0) == 1.0:
+        along = " and ".join(axis for axis in "xyz" if axis in voxel_um)
+        notes.append(
+            f"the file says that a voxel is exactly 1 µm along {along}, which programs also write that know no size: if it "
+            f"is not true, give --voxel-um"
+        )
     for element in pixels:
         if local(element) == "Channel":
             facts, unclear = _channel(element)
@@ -113,8 +120,8 @@ def objectives(root: ElementTree.Element, image: ElementTree.Element) -> list[El
 
 def _objective(root: ElementTree.Element, image: ElementTree.Element) -> tuple[dict[str, Known], list[str]]:
     """NA and index of immersion, and what is not clear about them."""
-    facts, notes = {}, []
     possible = objectives(root, image)
+    facts, notes = {}, [note for element in possible for note in _unread(element, "LensNA")]
     apertures = sorted({na for element in possible if (na := _number(element, "LensNA")) is not None})
     immersions = {element.get("Immersion", "") for element in possible}
     if len(apertures) == 1:
@@ -123,6 +130,8 @@ def _objective(root: ElementTree.Element, image: ElementTree.Element) -> tuple[d
         listed = ", ".join(f"{na:g}" for na in apertures)
         notes.append(f"not used: the file lists objectives of NA {listed} and does not say which took the image")
     settings = child(image, "ObjectiveSettings")
+    if settings is not None:
+        notes += _unread(settings, "RefractiveIndex")
     index = None if settings is None else _number(settings, "RefractiveIndex")
     medium = "" if settings is None else settings.get("Medium", "")
     immersion = immersions.pop() if len(immersions) == 1 else ""
@@ -136,7 +145,7 @@ def _objective(root: ElementTree.Element, image: ElementTree.Element) -> tuple[d
 
 
 def _channel(element: ElementTree.Element) -> tuple[dict[str, Known], list[str]]:
-    facts, notes = {}, []
+    facts, notes = {}, _unread(element, *(attribute for attribute, *_ in LENGTHS))
     for attribute, name, unit in LENGTHS:
         value, found = _number(element, attribute), element.get(attribute + "Unit", unit)
         scale, ours = micrometres(found), micrometres(unit) or 1.0
@@ -186,6 +195,16 @@ def _number(element: ElementTree.Element, attribute: str) -> float | None:
         return float(element.get(attribute, ""))
     except ValueError:
         return None
+
+
+def _unread(element: ElementTree.Element, *attributes: str) -> list[str]:
+    """What should be numbers and is none, named."""
+    texts = ((attribute, element.get(attribute, "").strip()) for attribute in attributes)
+    return [
+        f"not used: {attribute} = {text!r}: that is no number"
+        for attribute, text in texts
+        if text and _number(element, attribute) is None
+    ]
 
 
 def local(element: ElementTree.Element) -> str:

@@ -6,6 +6,7 @@ has changed since, the file is right and the record is not used.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,11 +20,16 @@ KEY = "deconlab"
 
 
 def of(
-    image: Image, said: Sequence[Channel] = (), *, carried_xml: bool = False, carried_header: bool = False
+    image: Image,
+    said: Sequence[Channel] = (),
+    *,
+    carried_xml: bool = False,
+    carried_header: bool = False,
+    carried_imagej: bool = False,
 ) -> dict[str, Any]:
     """The record of an image, as JSON can hold it. ``said`` is what the format itself says of the channels.
 
-    ``carried_xml``, ``carried_header``: the format carries the source's own metadata already, so that the record need not.
+    ``carried_…``: the format carries that part of the source's own metadata already, so that the record need not.
     """
     silent = (Channel(),) * len(image.channels)
     record: dict[str, Any] = {
@@ -39,13 +45,25 @@ def of(
             }
             for channel, format_says in zip(image.channels, said or silent, strict=True)
         ],
-        "history": dict(image.history),
+        "history": _plain(image.history),
     }
     if image.source_xml and not carried_xml:
         record["source_xml"] = image.source_xml
     if image.source_header and not carried_header:
         record["source_header"] = image.source_header
+    if image.source_imagej and not carried_imagej:
+        record["source_imagej"] = dict(image.source_imagej)
     return record
+
+
+def _plain(history: Mapping[str, Any]) -> dict[str, Any]:
+    """The history as JSON has it: a number of NumPy must not fail a run at its very end."""
+
+    def known(value: Any) -> Any:
+        return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
+
+    found = json.loads(json.dumps(dict(history), default=known))
+    return dict(found)
 
 
 def restored(image: Image, record: Mapping[str, Any], *, arrange: bool = True, says_voxel: bool = True) -> Image:
@@ -73,6 +91,7 @@ def _restored(image: Image, record: Mapping[str, Any], arrange: bool, says_voxel
         image.notes,
         sources,
         str(record.get("source_header", image.source_header)),
+        image.source_imagej or (kept if isinstance(kept := record.get("source_imagej"), dict) else {}),
     )
 
 

@@ -19,6 +19,9 @@ from deconlab.io import imagej, ome, ome_compose
 DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 """What OME-TIFF can hold; plain TIFF could hold more, but few programs would read it."""
 
+FINEST_PRINT_UM = 10.0
+"""Pixels of prints and screens are larger (2540 per inch); a tag that says less was meant for a microscope."""
+
 BIG_TIFF_BYTES = 2**32 - 2**25
 
 
@@ -33,6 +36,8 @@ class _Raw:
     xml: str
     imagej: dict[str, Any]
     resolution: tuple[float, float] | None
+    tagged_um: float | None
+    series: int
     trouble: tuple[str, ...]
 
 
@@ -49,6 +54,13 @@ def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
         image = imagej.image(raw.data, found, raw.imagej, raw.resolution, arrange=axes is None)
     else:
         image = Image(raw.data, found)
+        if raw.tagged_um is not None and raw.tagged_um < FINEST_PRINT_UM:
+            tagged = (
+                f"the file's tag for printing means {raw.tagged_um:.6g} µm per pixel; not used: if it is true, give it"
+            )
+            notes = (*notes, f"{tagged} as --voxel-um")
+    if raw.series > 1:
+        notes = (*notes, f"the file holds {raw.series} images (series); this is number {series}, counted from 0")
     if raw.absent:
         absent = f"{raw.absent} of the {raw.planes} planes that the file describes are not in it; they are 0 here"
         notes = (*notes, absent)
@@ -74,6 +86,8 @@ def _open(path: Path, series: int) -> _Raw:
                         file.ome_metadata or "",
                         dict(file.imagej_metadata or {}),
                         _resolution(file),
+                        _tagged_um(file),
+                        count,
                         tuple(dict.fromkeys(trouble)),
                     )
         except (OSError, MemoryError):
@@ -132,7 +146,7 @@ def write(path: Path, image: Image, name: str) -> None:
 def _write_ome(path: Path, image: Image) -> None:
     import tifffile
 
-    order = [axis for axis in "tczyx" if axis in image.axes or axis in "yx"]
+    order = [*(axis for axis in image.axes if axis not in "yx"), "y", "x"]
     missing = [axis for axis in order if axis not in image.axes]
     now = [*missing, *image.axes]
     data = image.data[(np.newaxis,) * len(missing)].transpose([now.index(axis) for axis in order])
@@ -149,8 +163,8 @@ def _write_ome(path: Path, image: Image) -> None:
 def _write_imagej(path: Path, image: Image) -> None:
     import tifffile
 
-    metadata, resolution = imagej.compose(image)
-    tifffile.imwrite(path, image.data, imagej=True, metadata=metadata, resolution=resolution)
+    data, metadata, resolution = imagej.compose(image)
+    tifffile.imwrite(path, data, imagej=True, metadata=metadata, resolution=resolution)
 
 
 def _axes(raw: _Raw, given: str | None) -> tuple[str, tuple[str, ...]]:
@@ -160,6 +174,8 @@ def _axes(raw: _Raw, given: str | None) -> tuple[str, tuple[str, ...]]:
     found, shape = raw.axes, raw.data.shape
     if "s" in found and "c" not in found and raw.imagej.get("channels") and raw.data.dtype != np.uint8:
         found = found.replace("s", "c")  # ImageJ stores deep composites like colour, but they are channels
+    if len(set(found)) < len(found) <= 3:  # a single voxel, whose axes tifffile names x, y and x again
+        found = "zyx"[-len(found) :]
     nameless = [axis for axis in found if axis not in "tczyxs"]
     if len(nameless) == 1 and "z" not in found:
         return found.replace(nameless[0], "z"), ("the file does not name its axes; its pages were taken for z",)
@@ -182,6 +198,13 @@ def _resolution(file: Any) -> tuple[float, float] | None:
             return None
         found.append(numerator / denominator)
     return found[0], found[1]
+
+
+def _tagged_um(file: Any) -> float | None:
+    """The width of a pixel by the tags that say how large to print an image; None if they give no length."""
+    tag, found = file.pages[0].tags.get("ResolutionUnit"), _resolution(file)
+    unit_um = {2: 25400.0, 3: 10000.0}.get(int(tag.value)) if tag is not None else None
+    return None if unit_um is None or found is None else unit_um / found[0]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deconlab.engine import empty_like
 from deconlab.fourier import differentiated
 from deconlab.functionals import PoissonLikelihood, Zero
 from deconlab.lazytorch import Tensor, torch
@@ -27,4 +28,6 @@ def corrected(correction: Tensor, point: Tensor, sensitivity: Tensor) -> Tensor:
 
 def ahead(x: Tensor, previous: Tensor, momentum: Tensor | float) -> Tensor:
     """max(x + momentum (x − previous), 0)."""
-    return (x + momentum * (x - previous)).clamp(min=0)
+    if differentiated(x, previous, momentum):
+        return (x + momentum * (x - previous)).clamp(min=0)
+    return torch.sub(x, previous, out=empty_like(x)).mul_(momentum).add_(x).clamp_(min=0)

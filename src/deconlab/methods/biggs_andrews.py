@@ -16,8 +16,9 @@ from typing import ClassVar
 from deconlab.functionals import PoissonLikelihood, Zero
 from deconlab.lazytorch import Tensor, torch
 from deconlab.methods._method import IterativeMethod, State
-from deconlab.methods._multiplicative import ahead, correct
-from deconlab.operators.linear_operator import total_of
+from deconlab.methods._multiplicative import ahead, corrected
+from deconlab.operators import Pointwise
+from deconlab.operators.linear_operator import inner_product
 from deconlab.problem import NonNegative, Problem
 
 
@@ -43,10 +44,17 @@ class BiggsAndrews(IterativeMethod[ExtrapolatedState, PoissonLikelihood, Zero]):
 
     def step(self, problem: Problem[PoissonLikelihood, Zero], state: ExtrapolatedState) -> ExtrapolatedState:
         assert state.point is not None
-        x, value = correct(problem, state.point)
-        correction = x - state.point
+        fidelity = problem.fidelity
+        update = Pointwise(corrected_and_gain, state.point, fidelity.sensitivity)
+        (x, correction), value = problem.H.sandwich(state.point, fidelity.ratio, update, fidelity.loss)
         if state.correction is None:
             return ExtrapolatedState(x, value, x, correction)
-        ratio = total_of(correction * state.correction) / total_of(state.correction.square())
+        ratio = inner_product(correction, state.correction) / inner_product(state.correction, state.correction)
         momentum = torch.nan_to_num(ratio, nan=0.0).clamp(0.0, 0.999).to(x.dtype)
         return ExtrapolatedState(x, value, ahead(x, state.x, momentum), correction)
+
+
+def corrected_and_gain(correction: Tensor, point: Tensor, sensitivity: Tensor) -> tuple[Tensor, Tensor]:
+    """(the next estimate, what it gained over the point)."""
+    estimate = corrected(correction, point, sensitivity)
+    return estimate, estimate - point

@@ -18,6 +18,7 @@ from deconlab.lazytorch import Tensor, torch
 from deconlab.methods._method import IterativeMethod, State
 from deconlab.methods._multiplicative import ahead, corrected
 from deconlab.operators import Pointwise
+from deconlab.operators.linear_operator import either
 from deconlab.problem import NonNegative, Problem
 
 
@@ -53,7 +54,7 @@ class ScaledHeavyBall(IterativeMethod[HeavyBallState, PoissonLikelihood, Zero]):
         if value is not None and state.objective is not None:
             fell = value > state.objective
             k = torch.where(fell, 1.0, k)
-            point = torch.where(fell, x, point)
+            point = either(fell, x, point)
         return HeavyBallState(x, value, point, k)
 
 

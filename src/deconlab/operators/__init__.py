@@ -3,6 +3,7 @@
 from deconlab.operators.blur import Blur, blur
 from deconlab.operators.convolution import Convolution
 from deconlab.operators.crop import Crop
+from deconlab.operators.diagonal import Diagonal
 from deconlab.operators.differences import Gradient, Laplacian
 from deconlab.operators.linear_operator import (
     Circulant,
@@ -21,6 +22,7 @@ __all__ = [
     "Composition",
     "Convolution",
     "Crop",
+    "Diagonal",
     "Gradient",
     "Identity",
     "Laplacian",

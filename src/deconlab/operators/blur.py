@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from deconlab import fourier
+from deconlab import engine, fourier
 from deconlab.lazytorch import Tensor, torch
 from deconlab.operators.convolution import Convolution
 from deconlab.operators.crop import Crop
-from deconlab.operators.linear_operator import Identity, LinearOperator, Selection
+from deconlab.operators.linear_operator import Identity, LinearOperator, Pointwise, Selection
 from deconlab.operators.reflect import Reflect
 
 Boundary = Literal["open", "periodic", "reflect", "zero"]
+Box = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class Blur(LinearOperator):
@@ -52,11 +53,38 @@ class Blur(LinearOperator):
         convolution = self.convolution.with_psf(psf)
         return Blur(self.crop, convolution, self.extension, self.frame, self.measured, self.boundary)
 
+    @property
+    def boxes(self) -> tuple[Box | None, Box]:
+        """Offset and size of the object and of the data on the torus; None for an object that is more than placed there."""
+        return None if isinstance(self.extension, Reflect) else self._box(self.extension.T), self._box(self.crop)
+
+    def _box(self, crop: LinearOperator) -> Box:
+        torus = self.convolution.in_shape
+        return (crop.offset, crop.out_shape) if isinstance(crop, Crop) else ((0,) * len(torus), torus)
+
     def forward(self, x: Tensor) -> Tensor:
+        compiled = engine.forward(self, x)
+        if compiled is not None:
+            return compiled
         return self.crop.forward(self.convolution.forward(self.extension.forward(x)))
 
     def adjoint(self, y: Tensor) -> Tensor:
+        compiled = engine.adjoint(self, y)
+        if compiled is not None:
+            return compiled
         return self.extension.adjoint(self.convolution.adjoint(self.crop.adjoint(y)))
+
+    def sandwich(
+        self,
+        x: Tensor,
+        inner: Pointwise,
+        outer: Pointwise | None = None,
+        loss: Pointwise | None = None,
+        back: LinearOperator | None = None,
+    ) -> tuple[Any, Tensor | None]:
+        """As every operator's; in float32 on a CPU, outside autograd, by :mod:`deconlab.engine`."""
+        compiled = engine.sandwich(self, x, inner, outer, loss, back)
+        return super().sandwich(x, inner, outer, loss, back) if compiled is None else compiled
 
     @property
     def norm_squared(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from deconlab import fourier
 from deconlab.lazytorch import Tensor
@@ -27,7 +28,13 @@ class Convolution(Circulant):
             raise TypeError(f"The PSF must be of a floating-point dtype, not {psf.dtype}; convert it first.")
         self.psf = psf
         self.in_shape = self.out_shape = tuple(shape)
-        self.otf = fourier.rfftn(fourier.to_origin(psf, shape), len(shape))
+        if psf.requires_grad:
+            self.otf  # noqa: B018  (recorded now: kept from within no_grad, it would cut off the PSF)
+
+    @cached_property
+    def otf(self) -> Tensor:
+        """ĥ on the half grid; made when first asked for, since the compiled engine keeps its own."""
+        return fourier.rfftn(fourier.to_origin(self.psf, self.in_shape), len(self.in_shape))
 
     def with_psf(self, psf: Tensor) -> Convolution:
         """The same grid with another PSF."""

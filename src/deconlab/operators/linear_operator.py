@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from deconlab.fourier import differentiated
 from deconlab.lazytorch import Tensor, torch
 
 
@@ -96,7 +97,26 @@ class LinearOperator(ABC):
 
 def total_of(values: Tensor) -> Tensor:
     """The sum of a tensor, accumulated in float64 where the device has it: objectives differ in their last digits."""
+    if values.device.type == "cpu" and not differentiated(values):
+        # NumPy converts as it adds; torch would first make a float64 copy, twice the volume's memory and six times its time.
+        return torch.tensor(float(values.detach().numpy().sum(dtype="float64")), dtype=torch.float64)
     return values.sum() if values.device.type == "mps" else values.sum(dtype=torch.float64)
+
+
+def inner_product(a: Tensor, b: Tensor) -> Tensor:
+    """⟨a, b⟩, accumulated as :func:`total_of` does it and without a volume for the products."""
+    if a.device.type == "cpu" and not differentiated(a, b):
+        p, q, part = a.detach().flatten(), b.detach().flatten(), 1 << 16
+        parts = (float(p[i : i + part].double() @ q[i : i + part].double()) for i in range(0, p.numel(), part))
+        return torch.tensor(sum(parts), dtype=torch.float64)
+    return total_of(a * b)
+
+
+def either(condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """a or b, by a 0-dimensional condition: itself where reading the condition costs no wait for a device, else a copy."""
+    if condition.device.type == "cpu" and not differentiated(condition, a, b):
+        return a if bool(condition) else b
+    return torch.where(condition, a, b)
 
 
 class Transposed(LinearOperator):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _KEPT = 0.999  # part of the light that cropping keeps
+_CENTRED = 0.01  # voxels; a smaller shift cannot be told from rounding
 
 
 def measured(
@@ -73,12 +74,14 @@ def measured(
         if sizes is None or image_sizes is None
         else [new / old for new, old in zip(image_sizes, sizes, strict=True)]
     )
+    notes += _said_of_sizes(sizes, image_sizes)
     notes.append(_said_of_place(values.shape, centre, ratios, image_sizes, pixel_integration))
     light, plane_light = float(values.sum()), np.array([float(values.sum())])
     for axis, (place, ratio) in enumerate(zip(centre, ratios, strict=True)):
         lateral = axis >= values.ndim - 2
-        matrix = _intake.resampling(values.shape[axis], place, ratio, pixel_integration and lateral)
-        values = np.moveaxis(np.tensordot(matrix, values, axes=(1, axis)), 0, axis)
+        if not (_in_place(values.shape[axis], place) and math.isclose(ratio, 1, rel_tol=1e-6)):
+            matrix = _intake.resampling(values.shape[axis], place, ratio, pixel_integration and lateral)
+            values = np.moveaxis(np.tensordot(matrix, values, axes=(1, axis)), 0, axis)
         if not lateral:
             plane_light = values.sum((1, 2))
     values = np.maximum(values, 0)
@@ -110,6 +113,21 @@ def _is_double(data: Any) -> bool:
     return kind.kind == "f" and kind.itemsize >= 8
 
 
+def _in_place(size: int, place: float) -> bool:
+    """Whether an axis is centred as well as its centre can be told."""
+    return size % 2 == 1 and abs(place - size // 2) < _CENTRED
+
+
+def _said_of_sizes(sizes: tuple[float, ...] | None, image_sizes: tuple[float, ...] | None) -> list[str]:
+    if sizes is None and image_sizes is not None:
+        told = " × ".join(f"{size:.4g}" for size in image_sizes)
+        return [f"Voxel size of the PSF: not known, taken to be the image's, {told} µm"]
+    if sizes is not None and image_sizes is None:
+        told = " × ".join(f"{size:.4g}" for size in sizes)
+        return [f"Voxel size of the image: not known, taken to be the PSF's, {told} µm"]
+    return []
+
+
 def _said_of_place(
     shape: tuple[int, ...],
     centre: tuple[float, ...],
@@ -117,9 +135,12 @@ def _said_of_place(
     image_sizes: tuple[float, ...] | None,
     pixel_integration: bool,
 ) -> str:
-    where = ", ".join(f"{place:.2f}" for place in centre)
-    middle = ", ".join(str(size // 2) for size in shape)
-    text = f"Centred: its centre lay at voxel ({where}) of {' × '.join(map(str, shape))}, not at ({middle})"
+    if all(_in_place(*axis) for axis in zip(shape, centre, strict=True)):
+        text = "Centred: it was"
+    else:
+        where = ", ".join(f"{place:.2f}" for place in centre)
+        middle = ", ".join(str(size // 2) for size in shape)
+        text = f"Centred: its centre lay at voxel ({where}) of {' × '.join(map(str, shape))}, not at ({middle})"
     if image_sizes is None or all(math.isclose(ratio, 1, rel_tol=1e-6) for ratio in ratios):
         return text
     step = ", ".join(f"{ratio:.4g}" for ratio in ratios)

@@ -103,7 +103,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "two-photon-water": Preset(
             "multiphoton",
             "two photons of 920 nm, water 1.0, not descanned",
-            {"na": 1.0, "immersion_index": 1.333, "excitation_nm": 920.0, "photons": 2},
+            {"na": 1.0, "immersion_index": 1.333, "excitation_nm": 920.0, "photon_order": 2},
         ),
         "light-sheet-water": Preset(
             "light-sheet",

@@ -29,7 +29,7 @@ class Multiphoton(ScanningModel):
     """
 
     excitation_nm: Annotated[Nm, Gt(0), Doc("wavelength of the exciting light, in vacuum")]
-    photons: Annotated[int, Ge(1), Le(6), Doc("photons that excite together")] = 2
+    photon_order: Annotated[int, Ge(1), Le(6), Doc("photons that excite together")] = 2
     emission_nm: Annotated[Nm | None, Gt(0), Doc("wavelength of the detected light; needed only with a pinhole")] = None
     pinhole_au: Annotated[
         float | None, Ge(0), Doc("diameter of the pinhole of a descanned detector, in Airy units; default: no pinhole")
@@ -56,7 +56,7 @@ class Multiphoton(ScanningModel):
 
     def nyquist_um(self) -> tuple[float, float]:
         """Largest voxel (axial, lateral) in µm: n photons have n times the bandwidth of one."""
-        together = self.photons / self.excitation_nm
+        together = self.photon_order / self.excitation_nm
         if self._has_pinhole and self.emission_nm is not None:
             together += 1 / self.emission_nm
         return _optics.nyquist_um(self.na, self.immersion_index, 1 / together)
@@ -65,13 +65,13 @@ class Multiphoton(ScanningModel):
         return (self._at(self.excitation_nm),)
 
     def _cutoff(self) -> float:
-        cutoff = self.photons * cutoff_of(self._at(self.excitation_nm))
+        cutoff = self.photon_order * cutoff_of(self._at(self.excitation_nm))
         if self._has_pinhole and self.emission_nm is not None:
             cutoff += cutoff_of(self._at(self.emission_nm))
         return cutoff
 
     def _profile(self, z_um: Tensor, r_um: Tensor) -> Tensor:
-        lit = _radial.intensity(self._at(self.excitation_nm), z_um, r_um) ** self.photons
+        lit = _radial.intensity(self._at(self.excitation_nm), z_um, r_um) ** self.photon_order
         if not self._has_pinhole or self.emission_nm is None:
             return lit
         radius = pinhole_radius_um(self.na, self.emission_nm, self.pinhole_au, self.backprojected_pinhole_um)

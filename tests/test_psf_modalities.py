@@ -104,8 +104,8 @@ def test_plane_light_of_a_product_is_its_integral() -> None:
 def test_photons_are_powers() -> None:
     one = data(TorokVarga(**OIL, emission_nm=900, **POINT))
     for photons in (2, 3):
-        assert off(data(Multiphoton(**OIL, excitation_nm=900, photons=photons)), one**photons) < 1e-8
-    assert off(data(Multiphoton(**OIL, excitation_nm=900, photons=1)), one) < 1e-8
+        assert off(data(Multiphoton(**OIL, excitation_nm=900, photon_order=photons)), one**photons) < 1e-8
+    assert off(data(Multiphoton(**OIL, excitation_nm=900, photon_order=1)), one) < 1e-8
     emission = data(TorokVarga(**OIL, emission_nm=525, **POINT))
     descanned = Multiphoton(**OIL, excitation_nm=900, emission_nm=525, pinhole_au=0.0)
     assert off(data(descanned), one**2 * emission) < 1e-8
@@ -422,7 +422,7 @@ def test_an_unknown_preset_is_named() -> None:
             lambda: Multiphoton(**OIL, excitation_nm=900, pinhole_au=1.0),
             "a pinhole sees emitted light: give emission_nm",
         ),
-        (lambda: Multiphoton(**OIL, excitation_nm=900, photons=0), "photons must be >= 1 and <= 6, not 0"),
+        (lambda: Multiphoton(**OIL, excitation_nm=900, photon_order=0), "photon_order must be >= 1 and <= 6, not 0"),
         (lambda: SpinningDisk(**BOTH, spacing_um=0.4), "do not fit at distances of spacing_um 0.4 µm"),
         (lambda: SpinningDisk(**BOTH, spacing_um=250.0), "spacing_um 250 µm is longer than any"),
         (lambda: LightSheet(**BOTH, sheet="scanned", sheet_fwhm_um=2.0), "leave out sheet_fwhm_um 2"),

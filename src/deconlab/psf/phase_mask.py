@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class PhaseMask(PupilModel):
     """PSF of an objective with a phase plate.
 
-    >>> data = PhaseMask(na=0.5, emission_nm=520, immersion_index=1.0, plate="vortex").render((33, 33), (0.2, 0.2)).data
+    >>> data = PhaseMask(na=0.1, emission_nm=520, immersion_index=1.0, plate="vortex").render((33, 33), (0.5, 0.5)).data
     >>> bool(data[16, 16] < 0.05 * data.max())
     True
     """

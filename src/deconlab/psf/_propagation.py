@@ -15,6 +15,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,47 +63,58 @@ class Plane:
 
     def weights(self, box: Box) -> Tensor:
         """∫∫ over the box of the cubic interpolant of each sample: Σ weights × f is the integral of f to O(step⁴)."""
-        if box.hole > 0:
-            return self.weights(replace(box, hole=0.0)) - self.weights(Box(box.hole, 0.0, box.x, box.y))
-        low, high = max(box.y[0], -box.stop), min(box.y[1], box.stop)
-        if low >= high or box.x[0] >= box.x[1]:
-            return torch.zeros(len(self.q), len(self.q), dtype=torch.float64)
-        first, last = math.asin(max(-1.0, low / box.stop)), math.asin(min(1.0, high / box.stop))
-        ends = np.array([first, last])
-        for limit in box.x:  # the chord is cut by the box from here on: no smooth function of the height across it
-            if abs(limit) < box.stop:
-                corner = math.acos(min(1.0, abs(limit) / box.stop))
-                ends = np.append(ends, [corner, -corner])
-        ends = np.unique(ends[(ends >= first) & (ends <= last)])
-        q, total = self.q.numpy(), np.zeros((len(self.q), len(self.q)))
-        for start, end in itertools.pairwise(ends):
-            nodes, gauss = _fine(start, end, 3 * len(q))
-            y, half = box.stop * np.sin(nodes), box.stop * np.cos(nodes)
-            right = np.minimum(half, box.x[1])
-            left = np.minimum(np.maximum(-half, box.x[0]), right)
-            across = _summed((right[:, None] - q) / self.step) - _summed((left[:, None] - q) / self.step)
-            along = _cubic((y[:, None] - q) / self.step) * (gauss * half)[:, None]
-            total += along.T @ across * self.step
-        return torch.from_numpy(total)
+        return torch.from_numpy(_weights(len(self.q), self.step, box))
 
 
-def plane(stop: float, widest_phase: float, kinked: bool = False) -> Plane:
+@lru_cache(maxsize=16)
+def _weights(count: int, step: float, box: Box) -> Array:
+    """See :meth:`Plane.weights`; kept for the next call, so not to be written to."""
+    if box.hole > 0:
+        return _weights(count, step, replace(box, hole=0.0)) - _weights(count, step, Box(box.hole, 0.0, box.x, box.y))
+    total = np.zeros((count, count))
+    low, high = max(box.y[0], -box.stop), min(box.y[1], box.stop)
+    if low >= high or box.x[0] >= box.x[1]:
+        return total
+    first, last = math.asin(max(-1.0, low / box.stop)), math.asin(min(1.0, high / box.stop))
+    ends = np.array([first, last])
+    for limit in box.x:  # the chord is cut by the box from here on: no smooth function of the height across it
+        if abs(limit) < box.stop:
+            corner = math.acos(min(1.0, abs(limit) / box.stop))
+            ends = np.append(ends, [corner, -corner])
+    ends = np.unique(ends[(ends >= first) & (ends <= last)])
+    q = _samples(count, step)
+    for start, end in itertools.pairwise(ends):
+        nodes, gauss = _fine(start, end, max(8, math.ceil(3 * count * (end - start) / math.pi)))
+        y, half = box.stop * np.sin(nodes), box.stop * np.cos(nodes)
+        right = np.minimum(half, box.x[1])
+        left = np.minimum(np.maximum(-half, box.x[0]), right)
+        across = _summed((right[:, None] - q) / step) - _summed((left[:, None] - q) / step)
+        along = _cubic((y[:, None] - q) / step) * (gauss * half)[:, None]
+        total += along.T @ across * step
+    return total
+
+
+def _samples(count: int, step: float) -> Array:
+    """``count`` even samples about 0."""
+    return (np.arange(count) - (count - 1) / 2) * step
+
+
+def plane(stop: float, widest_phase: float, root: float = math.inf, least: int = 256) -> Plane:
     """A grid fine enough for a phase of ``widest_phase`` radians from the pupil's middle to its edge, to 1e-5 of the peak.
 
-    ``kinked``: where rays turn evanescent inside the pupil, the phase has a root there that no cubic follows; then the
-    grid is twice as fine, for 1e-3.
-
-    Raises ValueError beyond 2048 samples.
+    ``root`` is the lowest index, where √(n² - q²) has its root: near the edge it asks for a finer grid, and within the
+    pupil, where rays turn evanescent, no cubic follows it, so that 1e-3 is reached. ``least`` is the number of samples
+    across that the pupil needs by itself. Raises ValueError beyond 2048 samples.
     """
-    count = 64 * math.ceil(max(192.0, 2.0 * widest_phase) / 64) * (2 if kinked else 1)
+    finer = 2.0 if stop > 0.999 * root else 1.5 if stop > 0.94 * root else 1.0
+    count = 64 * math.ceil(finer * max(least, 2.5 * widest_phase) / 64)
     if count > _MOST:
         raise ValueError(
             f"The PSF would need a pupil of {count} samples across (at most {_MOST}): its phase swings by "
             f"{widest_phase:.0f} rad over this grid. Render a smaller grid, or check that the lengths are in µm."
         )
     step = 2 * stop / count
-    q = (np.arange(-count // 2 - _MARGIN, count // 2 + _MARGIN) + 0.5) * step
-    return Plane(torch.from_numpy(q), step)
+    return Plane(torch.from_numpy(_samples(count + 2 * _MARGIN, step)), step)
 
 
 def intensity(
@@ -139,7 +151,7 @@ def energy(pupil: list[Tensor], weights: Tensor, faded: Tensor, wavenumber: floa
 def _fine(first: float, last: float, count: int) -> tuple[Array, Array]:
     """Gauss points in many short pieces: the interpolant is smooth only in pieces."""
     nodes, weights = np.polynomial.legendre.leggauss(4)
-    edges = np.linspace(first, last, max(2, count) + 1)
+    edges = np.linspace(first, last, count + 1)
     half = np.diff(edges) / 2
     return (
         (edges[:-1, None] + half[:, None] * (nodes + 1)).ravel(),

@@ -51,6 +51,7 @@ class PupilModel(Layers, PSFModel):
     ] = field(default=True, kw_only=True)
 
     modality: ClassVar[str | None] = "widefield"
+    samples: ClassVar[int] = 256  # across the pupil, at least
 
     @abstractmethod
     def _mask(self, at: Plane, stop: float) -> Tensor:
@@ -143,7 +144,7 @@ class PupilModel(Layers, PSFModel):
                 *notes,
                 f"Two dimensions: the slice {float(z):+.3g} µm from the middle plane stands for the whole",
             )
-        cell = area(max(pixel), 2 * self.na / self.emission_nm * 1000) if self.pixel_integration else POINT
+        cell = area(max(pixel), 2000 * self.na / self.emission_nm, 3) if self.pixel_integration else POINT
         y, x = (_inside(grid.offsets(axis), size, cell.points) for axis, size in zip((-2, -1), pixel, strict=True))
         share = torch.from_numpy(cell.weights)
         drawn = []
@@ -164,10 +165,10 @@ class PupilModel(Layers, PSFModel):
         edge = torch.linspace(0, plain.stop, 129, dtype=torch.float64)
         path = plain.path(edge).real.detach() - torch.stack([still.min(), still.max()])[:, None] * plain.defocus(edge)
         path = path - path.diff(dim=1).mean() * torch.arange(129)  # what shifts the plane as a whole costs nothing
-        kinked = plain.stop > min(plain.branches)
+        kinked = plain.stop > 0.999 * min(plain.branches)
         slopes = path.diff(dim=1).abs().quantile(0.9 if kinked else 1.0, dim=1)  # at the root the slope has no bound
         steepest = float(slopes.max()) * 128 * k + reach * k * plain.stop
-        at = _propagation.plane(plain.stop, steepest + self._swing(), kinked)
+        at = _propagation.plane(plain.stop, steepest + self._swing(), min(plain.branches), self.samples)
         q = at.radius
         weights = torch.zeros_like(q, dtype=torch.complex128)
         power = torch.zeros_like(q)

@@ -265,5 +265,7 @@ def _phase(pupil: Pupil, ray: Callable[[Array], Array], low: float, high: float,
 
 @lru_cache(maxsize=64)
 def _gauss(count: int) -> tuple[Array, Array]:
-    nodes, weights = np.polynomial.legendre.leggauss(count)
+    from scipy import special
+
+    nodes, weights = special.roots_legendre(count)  # by a band matrix: numpy's takes minutes for thousands
     return nodes, weights

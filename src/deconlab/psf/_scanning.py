@@ -35,6 +35,7 @@ class ProductModel(RadialModel):
         _optics.refuse_aperture(type(self).__name__, self.na, immersion_index=self.immersion_index)
 
     def _look_for_swapped_units(self) -> None:
+        super()._look_for_swapped_units()
         _optics.refuse_wavelengths(self)
 
     @abstractmethod

@@ -38,10 +38,8 @@ class DoubleHelix(PupilModel):
         default=0.4, kw_only=True
     )
 
+    samples: ClassVar[int] = 512  # for the singular points of the plate
     references: ClassVar[tuple[str, ...]] = ("10.1364/OE.16.003484", "10.1364/JOSAA.17.000294")
-
-    def _swing(self) -> float:
-        return 200.0  # finer, for the singular points of the plate
 
     def _mask(self, at: Plane, stop: float) -> Tensor:
         rho, phi = at.radius / stop, torch.atan2(at.qy, at.qx)

@@ -53,10 +53,13 @@ class Polychromatic(LayeredModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for wavelength, share in self.colours():
+        for wavelength, share in self._given():
             _optics.refuse_wavelength("Polychromatic", "spectrum", wavelength)
             if not (wavelength >= 100 and share > 0):
                 raise ValueError(f"Polychromatic: spectrum has {wavelength:g}:{share:g}, which is no {_RULE}.")
+
+    def _given(self) -> list[tuple[float, float]]:
+        return [] if self.spectrum is None else pairs(self.spectrum, "Polychromatic", "spectrum", _RULE)
 
     def colours(self) -> list[tuple[float, float]]:
         """Wavelengths in nm and their shares, of sum 1."""
@@ -65,7 +68,7 @@ class Polychromatic(LayeredModel):
             sigma = self.band_nm / (2 * math.sqrt(2 * math.log(2)))
             found = [(self.emission_nm + sigma * float(x), float(w)) for x, w in zip(nodes, weights, strict=True)]
         else:
-            found = pairs(self.spectrum, "Polychromatic", "spectrum", _RULE)
+            found = self._given()
         total = sum(share for _, share in found)
         return [(wavelength, share / total) for wavelength, share in found]
 

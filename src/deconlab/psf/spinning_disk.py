@@ -61,6 +61,16 @@ class SpinningDisk(PinholeModel):
         """Largest voxel (axial, lateral) in µm, as of a widefield image: these pinholes pass little beyond its bandwidth."""
         return _optics.nyquist_um(self.na, self.immersion_index, self.emission_nm)
 
+    def best_focus_um(self) -> float:
+        """Where the point looks sharpest through its own pinhole, in µm from the nominal focus."""
+        still, excitation = torch.zeros(1, dtype=torch.float64), self._at(self.excitation_nm)
+        low, high, depth = zip(*(_radial.focal_range(pupil) for pupil in self._pupils()), strict=True)
+
+        def own(z_um: Tensor) -> Tensor:
+            return (_radial.intensity(excitation, z_um, still) * self._detection(z_um, still))[:, 0]
+
+        return _radial.sharpest(own, min(low), max(high), min(depth))
+
     def _profile(self, z_um: Tensor, r_um: Tensor) -> Tensor:
         excitation = self._at(self.excitation_nm)
         rings = tuple(Ring(distance * self.spacing_um, count) for distance, count in _NEIGHBOURS)

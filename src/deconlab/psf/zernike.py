@@ -77,8 +77,11 @@ class Zernike(PupilModel):
         return [(int(index), value) for index, value in found]
 
     def _swing(self) -> float:
-        terms = zip(self.orders(), self._terms(), strict=True)
-        return float(sum(abs(float(value)) * 2.5 * (n + 1) ** 1.5 for (n, _), (_, value) in terms))
+        total = 0.0
+        for (n, _), (_, value) in zip(self.orders(), self._terms(), strict=True):
+            size = abs(float(value.detach() if hasattr(value, "requires_grad") else value))
+            total += size * 2.5 * (n + 1) ** 1.5
+        return total
 
     def _mask(self, at: Plane, stop: float) -> Tensor:
         rho, phi = at.radius / stop, torch.atan2(at.qy, at.qx)

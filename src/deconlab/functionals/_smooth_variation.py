@@ -23,7 +23,9 @@ class SmoothVariation(Smooth):
     """
 
     weight: Annotated[float, Ge(0), Doc("regularisation weight λ: more is smoother")] = 0.01
-    rounding: Annotated[float, Gt(0), Doc("slopes below this fraction of the mean signal are smoothed, not kept")] = 0.02
+    rounding: Annotated[float, Gt(0), Doc("slopes below this fraction of the mean signal are smoothed, not kept")] = (
+        0.02
+    )
     spacing: tuple[float, ...] | None = None
     level: float = 1.0
 

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from deconlab.assess.psf_comparison import compare_psfs
-from deconlab.assess.psf_picture import otf_support, psf_picture
-from deconlab.psf import BornWolf, Confocal, Gaussian, GibsonLanni, Lorentz, Moffat, TorokVarga
+from deconlab.assess.psf_picture import psf_picture
+from deconlab.psf import BornWolf, Confocal, Gaussian, GibsonLanni, Lorentz, Moffat, TorokVarga, otf_support
 
 OIL: dict[str, Any] = {"na": 1.4, "emission_nm": 610.0, "immersion_index": 1.515}
 
@@ -120,7 +120,7 @@ def test_the_support_is_a_torus_with_a_missing_cone() -> None:
 def test_the_picture_shows_both_sections_and_the_border(tmp_path: Path) -> None:
     psf = TorokVarga(**OIL).render((21, 41, 41), (0.2, 0.1, 0.1))
     psf_picture(psf, tmp_path / "plain.png", width=123)
-    psf_picture(psf, tmp_path / "lines.png", width=123, na=1.4, index=1.515, wavelength_nm=610)
+    psf_picture(psf, tmp_path / "lines.png", width=123, border=TorokVarga(**OIL).otf_border())
     pictures = []
     for name in ("plain.png", "lines.png"):
         with Image.open(tmp_path / name) as picture:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from deconlab.psf._facts import Facts
+    from deconlab.psf._optics import Border
 
 _AXES = "zyx"
 
@@ -115,6 +116,10 @@ class PSFModel(ABC):
         """Largest voxel (axial, lateral) in µm at which the image is held whole; None if there is none."""
         return None
 
+    def otf_border(self) -> Border | None:
+        """Lateral frequencies kr and the largest |kz| at each, per µm, beyond which the OTF is 0; None if it has no end."""
+        return None
+
     @final
     def render(
         self,
@@ -209,13 +214,14 @@ class PSFModel(ABC):
             said = f"{parameter.name} {value:g}{unit}" if isinstance(value, float) else f"{parameter.name} {value}"
             is_default = not parameter.required and value == parameter.default
             if is_default and value is None:
-                said = self._when_none(parameter.name)
+                said = self.when_none(parameter.name)
             if said:
                 (assumed if is_default else given).append(said)
         text = f"{type(self).__name__}: {', '.join(given)}"
         return f"{text}; by default: {', '.join(assumed)}" if assumed else text
 
-    def _when_none(self, name: str) -> str:  # noqa: ARG002  (subclasses say what stands in for the missing value)
+    def when_none(self, name: str) -> str:  # noqa: ARG002  (subclasses say more)
+        """What stands in for a parameter that is None, in words; empty if nothing does."""
         return ""
 
     def _grid(self, shape: Any, voxel_um: Any) -> Grid:

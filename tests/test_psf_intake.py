@@ -92,13 +92,13 @@ def test_an_even_size_loses_no_light_and_is_not_called_far_from_the_middle(shape
 
 
 def test_a_psf_without_a_border_says_that_its_background_stays() -> None:
-    data = Gaussian(fwhm_px=3).render((9, 9)).data.numpy() + 0.01
+    data = Gaussian(fwhm_px=3).render((9, 9)).data.numpy() + 0.001
     assert any(
         "Background and noise: not removed, a PSF of 9 × 9, less than 16 px wide, has no border" in note
         for note in measured(data).notes
     )
-    given = measured(data, background=0.01).notes
-    assert any(note.startswith("Background 0.01 removed (as given") for note in given)
+    given = measured(data, background=0.001).notes
+    assert any(note.startswith("Background 0.001 removed (as given") for note in given)
     assert any(note.startswith("Noise: not removed, a PSF of 9 × 9") for note in given)
 
 

@@ -91,6 +91,8 @@ def _render(path: Path | None, given: dict[str, Any]) -> None:
     if output is not None:
         io.check_writable(output, overwrite=overwrite)
     if plot is not None:
+        if plot.suffix.lower() != ".png":
+            raise click.UsageError(f"--plot writes a PNG: name it so, {plot.with_suffix('.png')}, not {plot}.")
         check_beside(plot, f"{plot.stem}_c[0-9]*{plot.suffix}", replace=overwrite)
     wanted = output is not None or plot is not None
     told = io.read(path) if path is not None else _blank(shape, voxel_um, needed=wanted)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Border = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-_SAMPLES = 241
+_SAMPLES = 161
 
 
 def nyquist_um(na: float, index: float, emission_nm: float) -> tuple[float, float]:
@@ -54,15 +54,17 @@ def opposed_border(na: float, index: float, wavelength_nm: float) -> Border:
 
 
 def added(first: Border, second: Border) -> Border:
-    """Of a product of two intensities: the OTFs are convolved, and their supports added point by point."""
+    """Of a product of two intensities: the OTFs are convolved, and their supports added point by point.
+
+    Lateral frequencies r and s at any angle add up to all between |r - s| and r + s.
+    """
     import numpy as np
 
-    ends = float(first[0][-1]), float(second[0][-1])
-    kr = np.linspace(0, sum(ends), _SAMPLES)
-    part = np.linspace(-ends[0], ends[0], 2 * _SAMPLES - 1)
-    rest = np.abs(kr[:, None] - part)
-    total = np.interp(np.abs(part), *first) + np.interp(rest, *second)
-    return kr, np.where(rest <= ends[1] * (1 + 1e-9), total, -np.inf).max(1)
+    (r, up), (s, more) = first, second
+    kr = np.linspace(0, r[-1] + s[-1], _SAMPLES)
+    least, most, total = np.abs(r[:, None] - s), r[:, None] + s, up[:, None] + more
+    slack = kr[1] / 2
+    return kr, np.array([total[(least <= k + slack) & (most >= k - slack)].max() for k in kr])
 
 
 def refuse_aperture(owner: str, na: float, **indices: float) -> None:

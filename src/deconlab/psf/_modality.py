@@ -25,9 +25,9 @@ MODELS: Mapping[str, str] = MappingProxyType(
 )
 """The model to take for each kind of microscope, by its registry name.
 
-A widefield one gets Török-Varga: light is a vector, and above NA 1 the scalar model (Gibson-Lanni) is off by much more than
-any quadrature: 23 % of the PSF's norm at NA 1.4 in matched oil, 38 % in water, with spots drawn 9 % too narrow. Below, both
-agree. It costs three times as much, tenths of a second; and it is what the other kinds are made of.
+A widefield one gets Török-Varga: light is a vector, and at high NA the scalar model (Gibson-Lanni) is off by much more than any
+quadrature: 20 % of the PSF's norm at NA 1.4, with spots drawn 9 % too narrow, and 1 % at NA 0.25 (docs/psf.md has the
+table). It costs three times as much, tenths of a second; and it is what the other kinds are made of.
 """
 
 DEFAULT = MODELS["widefield"]

@@ -34,6 +34,7 @@ class ChannelPSF:
     origin: str = ""
     preset: str = ""
     notes: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    captured: dict[int, tuple[float, ...]] = field(default_factory=dict)
     _kept: tuple[Any, PSF] | None = None
 
     @classmethod
@@ -110,6 +111,7 @@ class ChannelPSF:
                 made = replace(made, notes=(line, *made.notes[1:]))
             self._kept = key, made
             self.notes[channel] = made.notes
+            self.captured[channel] = made.captured_per_plane
         return self._kept[1]
 
     def told(self) -> dict[str, Any]:
@@ -117,6 +119,7 @@ class ChannelPSF:
         return {
             "from": self.origin,
             **({"preset": self.preset} if self.preset else {}),
+            "captured_per_plane": {str(channel): list(parts) for channel, parts in self.captured.items()},
             "channels": [
                 {
                     "name": channel.name,

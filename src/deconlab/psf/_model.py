@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deconlab.psf._optics import Border
 
 _AXES = "zyx"
+_TOLD = 9  # planes whose lost light is told in a line; all are in captured_per_plane
 
 
 class PSFWarning(UserWarning):
@@ -282,4 +283,10 @@ def _captured(captured: float, per_plane: tuple[float, ...], grid: Grid) -> str:
     worst = min(range(len(per_plane)), key=per_plane.__getitem__)
     size = math.prod(grid.shape) * 4 / 2**20
     text = f"The grid {' × '.join(map(str, grid.shape))} ({size:.3g} MiB) holds {captured:.2%} of the light"
-    return f"{text}; plane {worst} holds least, {per_plane[worst]:.2%}" if grid.ndim == 3 else text
+    if grid.ndim < 3:
+        return text
+    count = min(_TOLD, len(per_plane))
+    some = [round(step * (len(per_plane) - 1) / max(1, count - 1)) for step in range(count)]
+    of = "each plane" if count == len(per_plane) else f"{count} planes from first to last"
+    lost = " ".join(f"{100 * (1 - per_plane[plane]):.1f}" for plane in some)
+    return f"{text}; plane {worst} holds least, {per_plane[worst]:.2%}; lost in {of}: {lost} %"

@@ -104,14 +104,13 @@ def restore_volumes(
         ``image``, or one for all). Computed from the optics if not given.
     psf_voxel_um: the voxel size of a PSF given as an array, or where its file is silent or wrong.
     psf_model: a registry name ("torok-varga"); its parameters (``na``, ``emission_nm``, ``immersion_index``,
-        ``sample_index``, …) are taken from ``settings``, else from the image. ``emission_nm`` may be a tuple, one for each
-        channel.
+        ``sample_index``, …) are taken from ``settings``, else from the image, else from ``preset``, a starting point
+        (:data:`deconlab.psf.PRESETS`). ``emission_nm`` may be a tuple, one for each channel.
     modality: how the image was acquired, where its file is wrong about it.
     voxel_um: along z, y, x; the image's unless given.
     weights: of the image's shape, or of one volume's.
     watch: asked before each volume for its observers and for a checkpoint to go on from.
-    settings: those of :func:`deconlab.api.prepare`, parameters by name, and ``preset``, a starting point of the PSF
-        (:data:`deconlab.psf.PRESETS`) whose numbers stand where caller and image are silent.
+    settings: those of :func:`deconlab.api.prepare`, and parameters by name.
 
     A volume without signal (constant) is copied with a warning if it is one of several, an error if it is alone.
     Ctrl-C ends the series after the present iteration; volumes that were not reached are 0, with a warning.

@@ -76,7 +76,8 @@ class Recipe:
 
     def check(self) -> None:
         """Raise ValueError with everything that is wrong with the recipe, a line for each."""
-        wrong = [f"{self.where(at)}: {sentence}." for at, sentence in recipe_schema.faults(self.data)]
+        found = sorted(recipe_schema.faults(self.data), key=lambda fault: self.lines.get(fault[0], 0))
+        wrong = [f"{self.where(at)}: {sentence}{'' if sentence.endswith('?') else '.'}" for at, sentence in found]
         if wrong:
             raise ValueError("\n".join(wrong))
 
@@ -199,7 +200,7 @@ class Recipe:
         before = torch.get_num_threads()
         torch.set_num_threads(threads or section(self.data, "computing").get("threads", before))
         try:
-            again = repeated(self, image, self.settings(said), said)
+            again = repeated(self.data, image, self.settings(said), said)
             for note in again.notes:
                 log.info("differs from the recipe: %s", note)
             return restore(again.image, **again.settings)

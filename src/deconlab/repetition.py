@@ -18,7 +18,6 @@ from deconlab.recipe_schema import section
 from deconlab.volume import choose_device
 
 if TYPE_CHECKING:
-    from deconlab.recipe import Recipe
     from deconlab.restore import Volume
 
 log = logging.getLogger("deconlab")
@@ -34,14 +33,21 @@ class Repetition:
 
 
 def repeated(
-    recipe: Recipe, image: Image, settings: Mapping[str, Any], said: Collection[str], source: Path | None = None
+    data: Mapping[str, Any],
+    image: Image,
+    settings: Mapping[str, Any],
+    said: Collection[str],
+    source: Path | None = None,
 ) -> Repetition:
-    """What :func:`~deconlab.restore.restore_volumes` is to be given to repeat ``recipe`` on ``image``.
+    """What :func:`~deconlab.restore.restore_volumes` is to be given to repeat a recipe on ``image``.
 
-    settings: all that hold, those ``said`` now included; ``source`` the image's file, where it comes from one. The number
-    of iterations, the device and the precision are those of then, unless they are among ``said``.
+    data: the recipe's.
+    settings: all that hold, those ``said`` now included.
+    source: the image's file, where it comes from one.
+
+    The number of iterations, the device and the precision are those of then, unless they are among ``said``.
     """
-    data, found = recipe.data, dict(settings)
+    found = dict(settings)
     same, notes = _input(data, source)
     if found.get("psf") is None:
         image = _with_optics(image, section(data, "psf").get("channels") or [])
@@ -188,7 +194,8 @@ def _computed_otherwise(data: Mapping[str, Any], found: Mapping[str, Any]) -> li
     processors = os.cpu_count() or 1
     if now["threads"] > processors and now["threads"] == computing.get("threads"):
         told.append(
-            f"{now['threads']} threads, as then, on {processors} processors: slow; --threads {processors} is fast"
+            f"{now['threads']} threads, as then, on {processors} processor{'s' if processors > 1 else ''}: slow; --threads "
+            f"{processors} is faster"
         )
     return told
 

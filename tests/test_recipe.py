@@ -437,6 +437,25 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         ("recipe: 1\nsettings: {boundary: no}\n", "boundary must be one of open, periodic, reflect, zero, not False."),
         ("recipe: 1\nsettings: {psf: [1, 2]}\n", "psf must be of type str, not [1, 2]."),
         ("recipe: 1\nmade: 3\nsettings: {}\n", "line 2: made must be text, not 3."),
+        ("recipe: 1\nsettings: {}\nvolumes: [{}]\n", "line 3: a volume must say its iterations."),
+        (
+            "recipe: 1\nsettings: {}\npsf: {channels: [3]}\n",
+            "line 3: channels must be a list of mappings with optics, not 3.",
+        ),
+        (
+            "recipe: 1\nsettings: {}\npsf: {channels: {}}\n",
+            "line 3: channels must be a list of mappings with optics, not {}.",
+        ),
+        (
+            "recipe: 1\nsettings: {}\nvoxel_um:\n  z: {value: 0, source: file}\n",
+            "line 4: the voxel size along z must be > 0 µm, not 0.",
+        ),
+        ("recipe: 1\nsettings: {}\nfiles: {psf: a.tif}\n", "line 3: psf must have a file and its sha256, not 'a.tif'."),
+        (
+            "recipe: 1\nsettings:\n  constraint: positive\n",
+            "line 3: constraint must be free, non-negative or [lower, upper], not 'positive'.",
+        ),
+        ("recipe: 1\nsettings: &all\n  prior: *all\n", "line 2: this is nested more than 20 deep; no recipe is."),
     ],
 )
 def test_what_is_no_recipe_is_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -444,6 +463,62 @@ def test_what_is_no_recipe_is_refused(text: str, message: str, tmp_path: Path) -
     with pytest.raises(ValueError) as raised:
         Recipe.load(tmp_path / "r.yaml")
     assert message in str(raised.value)
+
+
+def test_bytes_are_no_recipe(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="is no text, let alone a recipe"):
+        Recipe.load(tmp_path / "r.yaml")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{name: gaussian, fwhm: 3}", "line 2: .*unexpected keyword argument 'fwhm'"),
+        ("{name: gaussian, fwhm_um: -3}", "line 2: Gaussian: fwhm_um must be > 0 µm, not -3."),
+        ("{name: gausian}", "line 2: Unknown PSF model 'gausian'"),
+    ],
+)
+def test_an_object_that_cannot_be_made_is_pointed_at(value: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(f"recipe: 1\nsettings: {{psf: {value}}}\n")
+    with pytest.raises(ValueError, match=message):
+        Recipe.load(tmp_path / "r.yaml").run(Image(counts(8, 8), "yx", {"y": 0.1, "x": 0.1}))
+
+
+def test_the_settings_repeat_it_by_themselves(series: Path) -> None:
+    image = io.read(series)
+    first = restore(image, max_seconds=0.005)
+    again = restore(image, **Recipe.of(first).settings())
+    assert again.data.tobytes() == first.data.tobytes()
+
+
+@pytest.mark.filterwarnings("ignore::deconlab.psf.SamplingWarning")
+def test_parameters_of_a_psf_model_keep_the_model(series: Path) -> None:
+    """A pinhole that was given is the confocal model's: it is not dropped, nor given to the model of a widefield image."""
+    image = io.read(series)
+    confocal = Image(image.data, image.axes, image.voxel_um, (channel("A", 520.0, modality="confocal"),) * 2)
+    first = restore(confocal, iterations=1, excitation_nm=488.0, pinhole_au=1.0)
+    assert first.history["deconvolution"]["psf"]["from"] == "confocal"
+    with pytest.raises(ValueError, match="acquired as 'widefield' according to the file, and confocal computes"):
+        Recipe.of(first).run(image)
+    found = restore(image, iterations=1, na=0.75)  # one that every model has is given to the image's own
+    again = Recipe.of(found).run(confocal, excitation_nm=488.0).history["deconvolution"]
+    assert again["psf"]["from"] == "confocal"
+    assert again["psf"]["channels"][0]["optics"]["na"] == {"value": 0.75, "source": "user"}
+
+
+def test_a_psf_named_by_a_relative_path_is_found_from_elsewhere(plane: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(plane.parent)
+    first = restore(io.read("plane.tif"), psf="psf.tif", iterations=1)
+    monkeypatch.chdir("/")
+    assert Recipe.of(first).run(io.read(plane)).data.tobytes() == first.data.tobytes()
+
+
+def test_another_precision_is_said(plane: Path) -> None:
+    good(plane, "--psf", plane.with_name("psf.tif"), "--iterations", 1)
+    recipe = plane.with_name("plane_deconvolved.yaml")
+    text = good("--recipe", recipe, "-o", plane.with_name("b.tif"), "--dtype", "float64")
+    assert "dtype float32 → float64: the last digits may differ" in text
 
 
 def test_a_recipe_by_hand_needs_its_settings_alone(plane: Path) -> None:

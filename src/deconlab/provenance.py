@@ -132,6 +132,8 @@ def settings(said: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in said.items():
         if value is None or name in ELSEWHERE:
             continue
+        if name in ("psf", "weights") and isinstance(value, str):
+            value = Path(value)
         if isinstance(value, Method) and _is_said_by_parameters(value):
             found[name] = methods.registry.name_of(type(value))
             found |= {key: plain(item) for key, item in schema.asdict(value).items() if item is not None}

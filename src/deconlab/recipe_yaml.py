@@ -12,6 +12,9 @@ Path = tuple[str | int, ...]
 """Where in a document: the keys and indices that lead there."""
 
 
+DEEPEST = 20
+
+
 class _Loader(yaml.SafeLoader):
     """Numbers as YAML 1.2 has them: 1e-3 is one."""
 
@@ -62,6 +65,10 @@ def compose(data: Mapping[str, Any]) -> str:
 
 
 def _construct(loader: _Loader, node: yaml.Node, at: Path, lines: dict[Path, int], name: str) -> Any:
+    if len(at) > DEEPEST:  # a list may even hold itself
+        raise ValueError(
+            f"{name}, line {node.start_mark.line + 1}: this is nested more than {DEEPEST} deep; no recipe is."
+        )
     if isinstance(node, yaml.MappingNode):
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:

@@ -81,6 +81,9 @@ def named(data: Mapping[str, Any]) -> tuple[str, str, str]:
     name = str(prior.get("name", "zero") if isinstance(prior, dict) else prior)
     if not issubclass(functionals.registry.get(name), Prior):
         raise ValueError(f"{name!r} is a data term, not a prior.")
+    possible = methods.admissible_priors(methods.registry.get(method))
+    if prior and name not in possible:
+        raise ValueError(f"{method} cannot use the prior {name!r}; it takes {', '.join(possible)}.")
     origin = section(data, "psf").get("from")
     model = str(settings.get("psf_model") or (origin if origin in psfs.registry.names() else optics.DEFAULT_MODEL))
     psfs.registry.get(model)

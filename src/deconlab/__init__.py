@@ -18,8 +18,8 @@ _WHERE = {
     "Recipe": "recipe", "Restoration": "api", "compare": "comparison", "deconvolve": "api", "DeconvolutionError": "errors",
 }  # fmt: skip
 _PACKAGES = (
-    "formation", "functionals", "image", "io", "methods", "observers", "operators", "problem", "psf", "recipe", "restore", "solve",
-    "stopping", "testing",
+    "formation", "functionals", "image", "io", "methods", "observers", "operators", "problem", "psf", "recipe", "restore",
+    "solve", "stopping", "testing",
 )  # fmt: skip
 
 __all__ = ["DeconvolutionError", "Recipe", "Restoration", "__version__", "compare", "deconvolve"]

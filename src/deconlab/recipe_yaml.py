@@ -15,11 +15,16 @@ Path = tuple[str | int, ...]
 DEEPEST = 20
 
 
-class _Loader(yaml.SafeLoader):
+# Eight times as fast, which is felt with thousands of volumes; wheels of PyYAML have them
+_FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FastDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Loader(_FastLoader):  # type: ignore[misc]
     """Numbers as YAML 1.2 has them: 1e-3 is one."""
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(_FastDumper):  # type: ignore[misc]
     """Without anchors: the same list twice is written twice."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002

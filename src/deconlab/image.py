@@ -127,12 +127,12 @@ class Image:
             raise ValueError(
                 f"The image holds colour samples (axes {self.axes!r}), as a camera photograph or a rendered figure does. "
                 f"Deconvolution needs the channels as they were measured: split them, or convert to one channel. If they are "
-                f"no colours, name the axes of the data of shape {self.data.shape} for what they are (--axes)."
+                f"no colours, name the axes of the data of shape {self.data.shape} for what they are (--file-axes)."
             )
         if len(self.axes) != self.data.ndim or len(set(self.axes)) != len(self.axes) or set(self.axes) - set(AXES):
             raise ValueError(
                 f"axes={self.axes!r} does not fit data of shape {self.data.shape}: give one letter of t, c, z, y, x for "
-                f"each dimension, each at most once (--axes)."
+                f"each dimension, each at most once (--file-axes)."
             )
         if self.data.size == 0:
             raise ValueError(f"The image is empty: its shape is {self.data.shape}.")

@@ -185,7 +185,7 @@ def _axes(header: Any, shape: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
         return found.replace("?", "z"), ("the file does not name its axes; its planes were taken for z",)
     if "?" in found or len(set(found)) != len(found):
         raise ValueError(
-            f"The file has {len(shape)} dimensions {shape} without names for all of them. Name them, for example --axes "
+            f"The file has {len(shape)} dimensions {shape} without names for all of them. Name them, for example --file-axes "
             f"{'tczyx'[-len(shape) :]}."
         )
     return found, ()

@@ -60,7 +60,7 @@ def _axes(data: NDArray[Any], given: str | None, kept: dict[str, Any]) -> tuple[
         return named.lower(), ()
     if data.ndim not in (1, 2, 3):
         raise ValueError(
-            f"The array has {data.ndim} dimensions {data.shape} without names. Name them, for example --axes "
+            f"The array has {data.ndim} dimensions {data.shape} without names. Name them, for example --file-axes "
             f"{'tczyx'[-data.ndim :] if data.ndim else 'x'}."
         )
     notes = ("the file does not name its axes; they were taken for z, y, x",) if data.ndim == 3 else ()

@@ -58,11 +58,13 @@ def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
         return record.restored(image, kept, arrange=axes is None, says_voxel=False)
     if axes is None:
         raise ValueError(
-            f"{path} is a colour picture of shape {data.shape}. If its colours are channels that were measured, say --axes "
-            f"yxc; if it is a photograph or a rendered figure, restore the image it was made from."
+            f"{path} is a colour picture of shape {data.shape}. If its colours are channels that were measured, say "
+            f"--file-axes yxc; if it is a photograph or a rendered figure, restore the image it was made from."
         )
     if axes.lower() != "yxc":
-        raise ValueError(f"axes={axes!r} does not fit the colour picture {path}: its axes are y, x and c (--axes yxc).")
+        raise ValueError(
+            f"axes={axes!r} does not fit the colour picture {path}: its axes are y, x and c (--file-axes yxc)."
+        )
     if kind == "PNG" and path.read_bytes()[_DEPTH_AT] == 16:
         raise ValueError(f"{path} has 16 bits for each colour, of which 8 could be read. Save it as TIFF.")
     return Image(data, "yxc", channels=tuple(Channel(name) for name in COLOURS), notes=notes)

@@ -115,7 +115,7 @@ def _check_whole(path: Path, raw: _Raw, told: ome.Description | None) -> None:
     """Raise ValueError where less could be read than the file says it holds: tifffile then gives the first plane alone."""
     use_it = (
         f"an array of shape {raw.data.shape} could be read. Is the file truncated? To use what is there, name its axes, for "
-        f"example --axes {'tczyx'[-raw.data.ndim :]}."
+        f"example --file-axes {'tczyx'[-raw.data.ndim :]}."
     )
     broken = [message for message in raw.trouble if not message.startswith("<TiffTag")]
     if broken:
@@ -182,7 +182,7 @@ def _axes(raw: _Raw, given: str | None) -> tuple[str, tuple[str, ...]]:
     if nameless:
         raise ValueError(
             f"The file has {len(shape)} dimensions {shape} without names for all of them (it says {found!r}). Name them, "
-            f"for example --axes {'tczyx'[-len(shape) :]}."
+            f"for example --file-axes {'tczyx'[-len(shape) :]}."
         )
     return found, ()
 

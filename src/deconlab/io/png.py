@@ -18,8 +18,9 @@ COLOURS = ("red", "green", "blue")
 _DEPTH_AT = 24  # the byte of a PNG that gives its bits per sample
 
 
-def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
+def read(path: Path, *, axes: str | None = None, series: int = 0, lazy: bool = False) -> Image:
     """See :func:`deconlab.io.read`. A colour picture is refused, unless ``axes="yxc"`` asks for its channels."""
+    del lazy  # a picture is one plane
     import PIL.Image
 
     if series != 0:
@@ -93,7 +94,7 @@ def write(path: Path, image: Image, name: str) -> None:
     from PIL.PngImagePlugin import PngInfo
 
     single = [image.axes.index(axis) for axis in image.axes if axis not in "yx"]
-    plane = np.squeeze(image.data, tuple(single))
+    plane = np.squeeze(np.asarray(image.data), tuple(single))
     plane = plane if image.axes.index("y") < image.axes.index("x") else plane.T
     text = PngInfo()
     text.add_text(record.KEY, json.dumps(record.of(image)), zip=True)

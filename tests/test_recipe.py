@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 from pathlib import Path
@@ -114,9 +115,7 @@ def test_the_recipe_beside_the_output_is_that_in_its_metadata_and_tells_all(plan
         "machine": data["computing"]["machine"],
     }  # fmt: skip
     assert set(data["software"]) == {"deconlab", "torch", "numpy", "python"}
-    assert data["files"]["psf"]["sha256"] == __import__("hashlib").sha256(
-        plane.with_name("psf.tif").read_bytes()
-    ).hexdigest()
+    assert data["files"]["psf"]["sha256"] == hashlib.sha256(plane.with_name("psf.tif").read_bytes()).hexdigest()
     assert any("Normalised" in step for step in data["psf"]["channels"][0]["steps"])
     [volume] = data["volumes"]
     assert (volume["iterations"], volume["reason"]) == (2, "reached 2 iterations")
@@ -139,7 +138,7 @@ def test_optics_are_recorded_for_each_channel_with_value_unit_and_source(series:
 
 
 def test_a_given_psf_keeps_what_the_file_says_of_the_optics(series: Path, tmp_path: Path) -> None:
-    io.write(tmp_path / "psf.tif", Image(KERNEL[None], "zyx"))
+    io.write(tmp_path / "psf.tif", Image(np.stack([KERNEL / 2, KERNEL, KERNEL / 2]), "zyx"))
     good(series, "--iterations", 1, "--psf", tmp_path / "psf.tif", "-o", tmp_path / "o.tif", "--voxel-um", 1, 1, 1)
     data = record(tmp_path / "o.tif")
     assert data["psf"]["channels"][0]["optics"]["na"] == {"value": 0.8, "source": "file"}
@@ -157,7 +156,7 @@ def test_a_run_that_time_ended_is_repeated_with_as_many_iterations(series: Path)
     assert same(out, again)
 
 
-@pytest.mark.parametrize("rule", [("--discrepancy", 3.0), ("--relative-change", 0.2)])
+@pytest.mark.parametrize("rule", [("--discrepancy", 50), ("--relative-change", 0.2)])
 def test_a_run_that_a_rule_ended_is_repeated(series: Path, rule: tuple[str, float]) -> None:
     out, again = series.with_name("o.ome.tif"), series.with_name("p.ome.tif")
     good(series, *rule, "-o", out)
@@ -220,14 +219,14 @@ def test_flags_come_before_the_recipe_and_are_said(plane: Path) -> None:
         "--background", 5,
     )  # fmt: skip
     recipe = plane.with_name("plane_deconvolved.yaml")
-    text = good("--recipe", recipe, "-o", plane.with_name("b.tif"), "--weight", 0.2, "--iterations", 2, "--start", "measured")
+    text = good(
+        "--recipe", recipe, "-o", plane.with_name("b.tif"), "--weight", 0.2, "--iterations", 2, "--start", "measured"
+    )
     assert "differs from the recipe: weight 0.1 → 0.2" in text
     assert "differs from the recipe: iterations 4 → 2" in text
     assert "differs from the recipe: start flat → measured" in text
     psf, image = io.read(plane.with_name("psf.tif")).data, io.read(plane).data
-    expected = deconlab.deconvolve(
-        image, psf, "tikhonov-miller", 2, weight=0.2, background=5.0, start="measured"
-    )
+    expected = deconlab.deconvolve(image, psf, "tikhonov-miller", 2, weight=0.2, background=5.0, start="measured")
     assert np.array_equal(io.read(plane.with_name("b.tif")).data, expected.x)
 
 
@@ -247,7 +246,7 @@ def test_another_method_leaves_out_what_has_no_place_in_it(plane: Path) -> None:
 
 
 def test_a_psf_and_a_psf_model_take_each_others_place(series: Path, tmp_path: Path) -> None:
-    io.write(tmp_path / "psf.tif", Image(KERNEL[None], "zyx"))
+    io.write(tmp_path / "psf.tif", Image(np.stack([KERNEL / 2, KERNEL, KERNEL / 2]), "zyx"))
     good(series, "--iterations", 1, "--psf-model", "gaussian", "--fwhm-um", 0.3, "-o", tmp_path / "a.ome.tif")
     text = good("--recipe", tmp_path / "a.yaml", "--psf", tmp_path / "psf.tif", "-o", tmp_path / "b.ome.tif")
     assert "fwhm_um 0.3 has no place in it" in text
@@ -331,7 +330,7 @@ def test_an_input_that_has_changed_is_said(plane: Path) -> None:
     assert f"{plane} has changed since" in text
 
 
-def test_another_machine_is_told_of(plane: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_machine_is_told_of(plane: Path) -> None:
     """Edited as if it came from a workstation: its GPU, its versions and its threads are not here."""
     good(plane, "--psf", plane.with_name("psf.tif"), "--iterations", 1)
     recipe = plane.with_name("plane_deconvolved.yaml")
@@ -345,8 +344,8 @@ def test_another_machine_is_told_of(plane: Path, monkeypatch: pytest.MonkeyPatch
     assert f"torch 1.0 → {torch.__version__}: the last digits may differ" in text
     assert "deconlab 0.0.1 →" in text
     assert f"engine none → {engine.status().kernel or 'plain'}" in text
-    monkeypatch.setattr("os.cpu_count", lambda: 0)
-    assert "device" not in good("--recipe", recipe, "-o", plane.with_name("c.tif"), "--device", "cpu").split("→")[0]
+    good("--recipe", recipe, "-o", plane.with_name("c.tif"), "--device", "cpu")
+    assert same(plane.with_name("c.tif"), plane.with_name("plane_deconvolved.ome.tif"))
 
 
 def test_more_threads_than_processors_are_warned_of(plane: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,32 +358,40 @@ def test_more_threads_than_processors_are_warned_of(plane: Path, monkeypatch: py
         text = good("--recipe", recipe, "-o", plane.with_name("b.tif"))
     finally:
         torch.set_num_threads(before)
-    assert "2 threads, as then, on 1 processors: slow; --threads 1 is faster" in text
+    assert "2 threads, as then, on 1 processor: slow; --threads 1 is faster" in text
 
 
 WRONG = [
     ("weight: 0.1", "weight: -1", "line {n}: weight must be >= 0, not -1."),
     ("weight: 0.1", "weight: a lot", "line {n}: weight must be a number, not 'a lot'."),
-    ("weight: 0.1", "wieght: 0.1", "line {n}: wieght is not known; did you mean weight?."),
+    ("weight: 0.1", "wieght: 0.1", "line {n}: wieght is not known; did you mean weight?"),
     ("iterations: 2", "iterations: 0", "line {n}: iterations must be >= 1, not 0."),
-    ("boundary: open", "boundary: ajar", "line {n}: boundary must be one of open, periodic, reflect, zero, not 'ajar'."),
+    (
+        "boundary: open",
+        "boundary: ajar",
+        "line {n}: boundary must be one of open, periodic, reflect, zero, not 'ajar'.",
+    ),
     ("method: tikhonov-miller", "method: tikhonov-muller", "line {n}: Unknown method 'tikhonov-muller'. Did you mean"),
     ("prior: tikhonov", "prior: tychonov", "line {n}: Unknown data term or prior 'tychonov'. Did you mean 'tikhonov'?"),
     ("prior: tikhonov", "prior: poisson", "line {n}: 'poisson' is a data term, not a prior."),
     ("recipe: 1", "recipe: 9", "line {n}: recipe version 9 is of a later deconlab; this one reads up to 1: update it."),
     ("recipe: 1", "recipe: one", "line {n}: a recipe begins with `recipe: 1`, its version."),
     ("recipe: 1", "recipee: 1", "line 1: a recipe begins with `recipe: 1`, its version."),
-    ("computing:", "computed:", "line {n}: computed is not known; did you mean computing?."),
+    ("computing:", "computed:", "line {n}: computed is not known; did you mean computing?"),
     ("  threads: 1", "  threads: 0", "line {n}: threads must be >= 1, not 0."),
-    ("  threads: 1", "  thread: 1", "line {n}: thread is not known; did you mean threads?."),
+    ("  threads: 1", "  thread: 1", "line {n}: thread is not known; did you mean threads?"),
     ("  dtype: float32\n", "  dtype: float16\n", "line {n}: dtype must be one of float32, float64, not 'float16'."),
     ("  iterations: 2\n  reason", "  iterations: -2\n  reason", "line {n}: iterations must be >= 0, not -2."),
-    ("- where: {}", "- were: {}", "line {n}: were is not known; did you mean where?."),
+    ("- where: {}", "- were: {}", "line {n}: were is not known; did you mean where?"),
     ("- where: {}", "- where: {c: -1}", "line {n}: where must be the volume's place, such as {{c: 0, t: 3}}, not"),
     ("files:", "files: []\nfils:", "line {n}: files must be a mapping, not []."),
     ("settings:", "settings: [", "this is no YAML"),
     ("voxel_um: [0.2, 0.1]", "voxel_um: [0.2, 0]", "line {n}: voxel_um must be > 0 µm, not 0."),
-    ("voxel_um: [0.2, 0.1]", "voxel_um: []", "line {n}: voxel_um is an empty list; give a number for each, or leave it out."),
+    (
+        "voxel_um: [0.2, 0.1]",
+        "voxel_um: []",
+        "line {n}: voxel_um is an empty list; give a number for each, or leave it out.",
+    ),
     ("  y: {value: 0.2, source: user}", "  y: 0.2", "line {n}: y must have a value and a source, not 0.2."),
     ("background: auto", "background: dark", "line {n}: background must be a number or 'auto', not 'dark'."),
     ("  psf: ", "  offset: 3\n  psf: ", "is there twice"),
@@ -426,10 +433,33 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         ("recipe: 1\nsettings: {}\nvolumes: {}\n", "line 3: volumes must be a list, not {}."),
         ("recipe: 1\nsettings: {}\nvolumes: [3]\n", "line 3: a volume must be a mapping, not 3."),
         ("recipe: 1\nsettings: {psf_model: airey}\n", "Unknown PSF model 'airey'"),
+        (
+            "recipe: 1\nsettings:\n  prior: tikhonov\n  method: wiener\n",
+            "line 3: wiener cannot use the prior 'tikhonov'; it takes zero.",
+        ),
         ("recipe: 1\nsettings: {zzz: 1}\n", "zzz is not known; there are "),
         ("recipe: 1\nsettings: {boundary: no}\n", "boundary must be one of open, periodic, reflect, zero, not False."),
         ("recipe: 1\nsettings: {psf: [1, 2]}\n", "psf must be of type str, not [1, 2]."),
         ("recipe: 1\nmade: 3\nsettings: {}\n", "line 2: made must be text, not 3."),
+        ("recipe: 1\nsettings: {}\nvolumes: [{}]\n", "line 3: a volume must say its iterations."),
+        (
+            "recipe: 1\nsettings: {}\npsf: {channels: [3]}\n",
+            "line 3: channels must be a list of mappings with optics, not 3.",
+        ),
+        (
+            "recipe: 1\nsettings: {}\npsf: {channels: {}}\n",
+            "line 3: channels must be a list of mappings with optics, not {}.",
+        ),
+        (
+            "recipe: 1\nsettings: {}\nvoxel_um:\n  z: {value: 0, source: file}\n",
+            "line 4: the voxel size along z must be > 0 µm, not 0.",
+        ),
+        ("recipe: 1\nsettings: {}\nfiles: {psf: a.tif}\n", "line 3: psf must have a file and its sha256, not 'a.tif'."),
+        (
+            "recipe: 1\nsettings:\n  constraint: positive\n",
+            "line 3: constraint must be free, non-negative or [lower, upper], not 'positive'.",
+        ),
+        ("recipe: 1\nsettings: &all\n  prior: *all\n", "line 2: this is nested more than 20 deep; no recipe is."),
     ],
 )
 def test_what_is_no_recipe_is_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -437,6 +467,62 @@ def test_what_is_no_recipe_is_refused(text: str, message: str, tmp_path: Path) -
     with pytest.raises(ValueError) as raised:
         Recipe.load(tmp_path / "r.yaml")
     assert message in str(raised.value)
+
+
+def test_bytes_are_no_recipe(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="is no text, let alone a recipe"):
+        Recipe.load(tmp_path / "r.yaml")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{name: gaussian, fwhm: 3}", "line 2: .*unexpected keyword argument 'fwhm'"),
+        ("{name: gaussian, fwhm_um: -3}", "line 2: Gaussian: fwhm_um must be > 0 µm, not -3."),
+        ("{name: gausian}", "line 2: Unknown PSF model 'gausian'"),
+    ],
+)
+def test_an_object_that_cannot_be_made_is_pointed_at(value: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(f"recipe: 1\nsettings: {{psf: {value}}}\n")
+    with pytest.raises(ValueError, match=message):
+        Recipe.load(tmp_path / "r.yaml").run(Image(counts(8, 8), "yx", {"y": 0.1, "x": 0.1}))
+
+
+def test_the_settings_repeat_it_by_themselves(series: Path) -> None:
+    image = io.read(series)
+    first = restore(image, max_seconds=0.005)
+    again = restore(image, **Recipe.of(first).settings())
+    assert again.data.tobytes() == first.data.tobytes()
+
+
+@pytest.mark.filterwarnings("ignore::deconlab.psf.SamplingWarning")
+def test_parameters_of_a_psf_model_keep_the_model(series: Path) -> None:
+    """A pinhole that was given is the confocal model's: it is not dropped, nor given to the model of a widefield image."""
+    image = io.read(series)
+    confocal = Image(image.data, image.axes, image.voxel_um, (channel("A", 520.0, modality="confocal"),) * 2)
+    first = restore(confocal, iterations=1, excitation_nm=488.0, pinhole_au=1.0)
+    assert first.history["deconvolution"]["psf"]["from"] == "confocal"
+    with pytest.raises(ValueError, match="acquired as 'widefield' according to the file, and confocal computes"):
+        Recipe.of(first).run(image)
+    found = restore(image, iterations=1, na=0.75)  # one that every model has is given to the image's own
+    again = Recipe.of(found).run(confocal, excitation_nm=488.0).history["deconvolution"]
+    assert again["psf"]["from"] == "confocal"
+    assert again["psf"]["channels"][0]["optics"]["na"] == {"value": 0.75, "source": "user"}
+
+
+def test_a_psf_named_by_a_relative_path_is_found_from_elsewhere(plane: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(plane.parent)
+    first = restore(io.read("plane.tif"), psf="psf.tif", iterations=1)
+    monkeypatch.chdir("/")
+    assert Recipe.of(first).run(io.read(plane)).data.tobytes() == first.data.tobytes()
+
+
+def test_another_precision_is_said(plane: Path) -> None:
+    good(plane, "--psf", plane.with_name("psf.tif"), "--iterations", 1)
+    recipe = plane.with_name("plane_deconvolved.yaml")
+    text = good("--recipe", recipe, "-o", plane.with_name("b.tif"), "--dtype", "float64")
+    assert "dtype float32 → float64: the last digits may differ" in text
 
 
 def test_a_recipe_by_hand_needs_its_settings_alone(plane: Path) -> None:
@@ -544,7 +630,9 @@ def test_what_python_was_given_as_objects_is_repeated(settings: dict[str, Any], 
     assert recipe.data == json.loads(json.dumps(first.history["deconvolution"]))
     again = recipe.run(image)
     assert again.data.tobytes() == first.data.tobytes()
-    assert again.history["deconvolution"]["volumes"][0]["method"] == first.history["deconvolution"]["volumes"][0]["method"]
+    assert (
+        again.history["deconvolution"]["volumes"][0]["method"] == first.history["deconvolution"]["volumes"][0]["method"]
+    )
 
 
 def test_what_was_not_kept_is_asked_for(tmp_path: Path) -> None:
@@ -553,12 +641,15 @@ def test_what_was_not_kept_is_asked_for(tmp_path: Path) -> None:
     recipe = Recipe.load(tmp_path / "r.yaml")
     with pytest.raises(ValueError, match=r"r.yaml, line \d+: psf was an array of shape \[7, 7\].*give it again: psf=…"):
         recipe.run(image)
+    assert deconlab.Recipe is Recipe
     assert np.array_equal(recipe.run(image, psf=KERNEL).data, restore(image, psf=KERNEL, iterations=2).data)
 
     class Own(Box):
         pass
 
-    Recipe.of(restore(image, psf=KERNEL, iterations=2, constraint=Own(0.0, 1e4))).save(tmp_path / "s.yaml")
+    Recipe.of(restore(image, method="fista", psf=KERNEL, iterations=2, constraint=Own(0.0, 1e4))).save(
+        tmp_path / "s.yaml"
+    )
     with pytest.raises(ValueError, match="constraint was the object"):
         Recipe.load(tmp_path / "s.yaml").run(image, psf=KERNEL)
 
@@ -576,13 +667,32 @@ def test_show_check_and_schema(plane: Path) -> None:
     assert settings["weight"]["minimum"] == 0
     assert settings["method"] == {"const": "tikhonov-miller"}
     assert settings["boundary"]["enum"] == ["open", "periodic", "reflect", "zero"]
-    assert {"type": "array", "items": {"exclusiveMinimum": 0.0, "type": "number"}, "minItems": 1} in settings["voxel_um"]["anyOf"]
+    assert {"type": "array", "items": {"exclusiveMinimum": 0.0, "type": "number"}, "minItems": 1} in settings[
+        "voxel_um"
+    ]["anyOf"]
     assert "Unknown method" in invoke("recipe", "schema", "--method", "nonsense").output
     assert "laplacian" not in json.dumps(found)
 
 
 def test_help_with_a_recipe_lists_the_flags_of_its_method(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("recipe: 1\nsettings: {method: tikhonov-miller, prior: laplacian}\n")
-    text = invoke("run", "--recipe", tmp_path / "r.yaml", "--help").output
-    assert "here: tikhonov-miller" in text
+    text = " ".join(invoke("run", "--recipe", tmp_path / "r.yaml", "--help").output.split())
+    assert "here: tikhonov-" in text
     assert "--weight" in text
+
+
+def test_the_page_on_recipes_shows_a_recipe_and_messages_that_are_right(plane: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    recipe = plane.with_name("cells.yaml")
+    recipe.write_text(example)
+    plane.with_name("psf.tif").rename(plane.with_name("bead.tif"))
+    good(plane, "--recipe", recipe)
+    recipe.write_text(example.replace("gain: 0.46", "gain: 0").replace("psf:", "pfs:"))
+    told = bad("--recipe", recipe).replace(f"{plane.parent}/", "")
+    shown = [line.strip() for line in page.splitlines() if line.startswith("    cells.yaml, line")]
+    assert len(shown) == 2
+    for line in shown:
+        assert line in told
+    for part in recipe_schema.SECTIONS:
+        assert f"`{part}`" in page or part in ("made", "recipe", "psf", "software", "voxel_um")

@@ -41,10 +41,11 @@ def record(
 ) -> dict[str, Any]:
     """What was done to ``image`` when it was restored.
 
-    said: the settings of :func:`deconlab.restore.restore_volumes` that were given; what else held is in ``defaults``.
+    said: the settings of :func:`deconlab.restore.restore_volumes` that were given. In ``settings`` are those that differ from
+        the defaults; ``defaults`` are the others, and what held where nothing was said.
     count: how many volumes there are, of which ``outcomes`` tells those that were reached.
     """
-    given = settings(said)
+    given, default = settings(said), defaults(said)
     known, told = source.image, source.told()
     found: dict[str, Any] = {
         "recipe": VERSION,
@@ -55,8 +56,8 @@ def record(
             "dtype": str(image.data.dtype),
             "volumes": count,
         },
-        "settings": given,
-        "defaults": defaults(given, said),
+        "settings": {name: value for name, value in given.items() if default.get(name) != value},
+        "defaults": {name: value for name, value in default.items() if given.get(name, value) == value},
         "files": {
             name: {"file": str(value), "sha256": digest(Path(value))}
             for name, value in given.items()
@@ -78,8 +79,8 @@ def record(
         "volumes": [volume(outcome, told["channels"][outcome.volume.channel]["steps"]) for outcome in outcomes],
     }
     if KEY in image.history:
-        found["before"] = plain(image.history[KEY])
-    return found
+        found["before"] = image.history[KEY]
+    return {name: plain(value) for name, value in found.items()}
 
 
 def refuse_restored(image: Image) -> None:
@@ -131,6 +132,8 @@ def settings(said: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in said.items():
         if value is None or name in ELSEWHERE:
             continue
+        if name in ("psf", "weights") and isinstance(value, str):
+            value = Path(value)
         if isinstance(value, Method) and _is_said_by_parameters(value):
             found[name] = methods.registry.name_of(type(value))
             found |= {key: plain(item) for key, item in schema.asdict(value).items() if item is not None}
@@ -146,8 +149,8 @@ def _is_said_by_parameters(method: Method) -> bool:
     return type(method) in methods.registry.all().values() and all(fact is None for fact in facts)
 
 
-def defaults(given: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """What held where nothing was said: a later version may have other defaults."""
+def defaults(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds where nothing is said, for this method and prior: a later version may have other defaults."""
     method = said.get("method", "richardson-lucy")
     cls = methods.registry.get(method) if isinstance(method, str) else type(method)
     prior = said.get("prior") or cls.default_prior
@@ -162,10 +165,10 @@ def defaults(given: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any
     for part, declaring in api.parts(cls, prior_cls).items():
         if part in ("method", "counts") or (part == "prior" and isinstance(prior, str)):
             found |= {p.name: plain(p.default) for p in schema.parameters(declaring) if p.default is not None}
-    stops = {p.name for rule in api.STOP_RULES for p in schema.parameters(rule)}
-    if not issubclass(cls, methods.DirectMethod) and not (stops | {"stop"}) & set(given):
+    stops = {"stop", *(p.name for rule in api.STOP_RULES for p in schema.parameters(rule))}
+    if not issubclass(cls, methods.DirectMethod) and all(said.get(name) is None for name in stops):
         found["iterations"] = 30
-    return {name: value for name, value in found.items() if name not in given}
+    return found
 
 
 def plain(value: Any) -> Any:
@@ -174,18 +177,18 @@ def plain(value: Any) -> Any:
     Of an array its shape and a digest are kept, of an object of a registry its name and fields. What cannot be made again
     from its record is ``{"object": its repr}``.
     """
+    if isinstance(value, np.generic):  # before the next: NumPy's float64 is a float, too
+        return value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Path):
         return str(value.resolve())
-    if isinstance(value, np.generic):
-        return value.item()
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, Constraint):
-        if isinstance(value, Box):
+        if type(value) is Box:
             return [value.lower, value.upper]
         return _CONSTRAINTS.get(type(value)) or {"object": repr(value)}
     if isinstance(value, Prior | psfs.PSFModel):

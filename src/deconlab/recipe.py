@@ -27,7 +27,7 @@ from deconlab.image import Image
 from deconlab.lazytorch import torch
 from deconlab.problem import Box, Free, NonNegative
 from deconlab.recipe_schema import section
-from deconlab.repetition import repeated
+from deconlab.repetition import RecordedIterations, repeated
 from deconlab.restore import restore
 
 log = logging.getLogger("deconlab")
@@ -59,7 +59,11 @@ class Recipe:
             from deconlab import io
 
             return replace(cls.of(io.read(path)), path=path)
-        data, lines = recipe_yaml.parse(path.read_text(encoding="utf-8"), str(path))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} is no text, let alone a recipe.") from None
+        data, lines = recipe_yaml.parse(text, str(path))
         found = cls(data, path, lines)
         found.check()
         return found
@@ -76,7 +80,8 @@ class Recipe:
 
     def check(self) -> None:
         """Raise ValueError with everything that is wrong with the recipe, a line for each."""
-        wrong = [f"{self.where(at)}: {sentence}." for at, sentence in recipe_schema.faults(self.data)]
+        found = sorted(recipe_schema.faults(self.data), key=lambda fault: self.lines.get(fault[0], 0))
+        wrong = [f"{self.where(at)}: {sentence}{'' if sentence.endswith('?') else '.'}" for at, sentence in found]
         if wrong:
             raise ValueError("\n".join(wrong))
 
@@ -139,12 +144,16 @@ class Recipe:
         """The keyword arguments of :func:`deconlab.restore.restore` that repeat it, those ``said`` now before the recipe's.
 
         Of a part that is exchanged (another method, prior, PSF model; a PSF from a file for one that was computed) the
-        recipe's parameters are left out. Raises ValueError for what was an array or an object that was not kept.
+        recipe's parameters are left out. ``iterations`` is a function that tells the number that was done of each volume.
+        Raises ValueError for what was an array or an object that was not kept.
         """
         kept = dict(said or {})
         for name, value in self._kept(kept).items():
             at = next((part, name) for part in ("settings", "defaults") if name in section(self.data, part))
             kept[name] = self._revived(name, value, at)
+        done = self.data.get("volumes") or []
+        if "iterations" not in kept and any(volume["iterations"] for volume in done):
+            kept["iterations"] = RecordedIterations(done)
         return kept
 
     def _kept(self, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,7 +187,10 @@ class Recipe:
             if "name" in value:
                 registry: Any = psfs.registry if name == "psf" else functionals.registry
                 fields = {key: _tuple(item) for key, item in value.items() if key != "name"}
-                return registry.get(value["name"])(**fields)
+                try:
+                    return registry.get(value["name"])(**fields)
+                except (TypeError, ValueError) as error:
+                    raise ValueError(f"{self.where(at)}: {error}") from None
             was = f"an array of shape {value['array']}" if "array" in value else f"the object {value.get('object')}"
             raise ValueError(
                 f"{self.where(at)}: {name} was {was}, given in Python and not kept in the recipe; give it again: {name}=…."
@@ -199,7 +211,7 @@ class Recipe:
         before = torch.get_num_threads()
         torch.set_num_threads(threads or section(self.data, "computing").get("threads", before))
         try:
-            again = repeated(self, image, self.settings(said), said)
+            again = repeated(self.data, image, self.settings(said), said)
             for note in again.notes:
                 log.info("differs from the recipe: %s", note)
             return restore(again.image, **again.settings)

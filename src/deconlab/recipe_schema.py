@@ -81,6 +81,9 @@ def named(data: Mapping[str, Any]) -> tuple[str, str, str]:
     name = str(prior.get("name", "zero") if isinstance(prior, dict) else prior)
     if not issubclass(functionals.registry.get(name), Prior):
         raise ValueError(f"{name!r} is a data term, not a prior.")
+    possible = methods.admissible_priors(methods.registry.get(method))
+    if prior and name not in possible:
+        raise ValueError(f"{method} cannot use the prior {name!r}; it takes {', '.join(possible)}.")
     origin = section(data, "psf").get("from")
     model = str(settings.get("psf_model") or (origin if origin in psfs.registry.names() else optics.DEFAULT_MODEL))
     psfs.registry.get(model)
@@ -153,6 +156,8 @@ def _unknown(found: Mapping[str, Any], known: Sequence[str], at: Path) -> Iterat
 def _settings(given: Mapping[str, Any], names: Mapping[str, Parameter | None], at: Path) -> Iterator[tuple[Path, str]]:
     yield from _unknown(given, tuple(names), at)
     for name, value in given.items():
+        if name == "constraint" and not _is_constraint(value):
+            yield (*at, name), f"constraint must be free, non-negative or [lower, upper], not {value!r}"
         parameter = names.get(name)
         if parameter is None or (isinstance(value, dict) and {"name", "array", "object"} & set(value)):
             continue
@@ -162,6 +167,14 @@ def _settings(given: Mapping[str, Any], names: Mapping[str, Parameter | None], a
         for index, each in enumerate(values):
             place = (*at, name, index) if values is value else (*at, name)
             yield from _value(parameter, each, place)
+
+
+def _is_constraint(value: Any) -> bool:
+    if isinstance(value, dict):
+        return "object" in value
+    if isinstance(value, list):
+        return len(value) == 2 and all(type(bound) in (int, float) for bound in value)
+    return value in ("free", "non-negative")
 
 
 def _value(parameter: Parameter, value: Any, at: Path) -> Iterator[tuple[Path, str]]:
@@ -182,18 +195,27 @@ def _facts(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
             continue
         yield from _unknown(volume, ("where", "notes", *done), at)
         yield from _declared({k: v for k, v in volume.items() if k in done}, VolumeDone, at)
+        if "iterations" not in volume:
+            yield at, "a volume must say its iterations"
         where = volume.get("where", {})
         if not isinstance(where, dict) or not all(type(place) is int and place >= 0 for place in where.values()):
             yield (*at, "where"), f"where must be the volume's place, such as {{c: 0, t: 3}}, not {where!r}"
+    told = section(data, "voxel_um")
+    places: list[tuple[Path, Any]] = [(("voxel_um", axis), fact) for axis, fact in told.items()]
     channels = section(data, "psf").get("channels", [])
-    facts = [("voxel_um", name, section(data, "voxel_um")[name]) for name in section(data, "voxel_um")]
-    places: list[tuple[Path, Any]] = [((part, name), fact) for part, name, fact in facts]
-    for index, channel in enumerate(channels if isinstance(channels, list) else ()):
-        told = section(channel, "optics") if isinstance(channel, dict) else {}
-        places += [(("psf", "channels", index, "optics", name), fact) for name, fact in told.items()]
+    for index, channel in enumerate(channels if isinstance(channels, list) else (channels,)):
+        if not isinstance(channel, dict) or not isinstance(channels, list):
+            yield ("psf", "channels", index), f"channels must be a list of mappings with optics, not {channel!r}"
+            continue
+        places += [(("psf", "channels", index, "optics", n), fact) for n, fact in section(channel, "optics").items()]
     for at, fact in places:
         if not isinstance(fact, dict) or not {"value", "source"} <= set(fact):
             yield at, f"{at[-1]} must have a value and a source, not {fact!r}"
+        elif at[0] == "voxel_um" and (type(fact["value"]) not in (int, float) or not fact["value"] > 0):
+            yield at, f"the voxel size along {at[-1]} must be > 0 µm, not {fact['value']!r}"
+    for name, file in section(data, "files").items():
+        if not isinstance(file, dict) or "sha256" not in file:
+            yield ("files", name), f"{name} must have a file and its sha256, not {file!r}"
 
 
 def _declared(found: Mapping[str, Any], cls: type, at: Path) -> Iterator[tuple[Path, str]]:

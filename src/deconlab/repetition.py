@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deconlab import __version__, engine, provenance
+from deconlab import __version__, engine, optics, provenance, psf, schema
 from deconlab.image import OPTICS_UNITS, SPATIAL, Image
 from deconlab.lazytorch import torch
 from deconlab.recipe_schema import section
 from deconlab.volume import choose_device
 
 if TYPE_CHECKING:
-    from deconlab.recipe import Recipe
     from deconlab.restore import Volume
 
 log = logging.getLogger("deconlab")
@@ -34,35 +33,46 @@ class Repetition:
 
 
 def repeated(
-    recipe: Recipe, image: Image, settings: Mapping[str, Any], said: Collection[str], source: Path | None = None
+    data: Mapping[str, Any],
+    image: Image,
+    settings: Mapping[str, Any],
+    said: Collection[str],
+    source: Path | None = None,
 ) -> Repetition:
-    """What :func:`~deconlab.restore.restore_volumes` is to be given to repeat ``recipe`` on ``image``.
+    """What :func:`~deconlab.restore.restore_volumes` is to be given to repeat a recipe on ``image``.
 
-    settings: all that hold, those ``said`` now included; ``source`` the image's file, where it comes from one. The number
-    of iterations, the device and the precision are those of then, unless they are among ``said``.
+    data: the recipe's.
+    settings: all that hold, those ``said`` now included.
+    source: the image's file, where it comes from one.
+
+    The number of iterations, the device and the precision are those of then, unless they are among ``said``.
     """
-    data, found = recipe.data, dict(settings)
+    found = dict(settings)
     same, notes = _input(data, source)
     if found.get("psf") is None:
         image = _with_optics(image, section(data, "psf").get("channels") or [])
+        _keep_model(data, image, found)
     image = _with_voxel_um(image, section(data, "voxel_um"))
     done = data.get("volumes") or []
-    if "iterations" not in said and any(volume["iterations"] for volume in done):
-        unfinished = len(done) < section(data, "input").get("volumes", len(done))
-        found["iterations"] = RecordedIterations(done, ends=unfinished and same)
+    if isinstance(found.get("iterations"), RecordedIterations) and len(done) < section(data, "input").get("volumes", 0):
+        found["iterations"] = RecordedIterations(done, ends=same)
     computing = section(data, "computing")
-    if computing and "device" not in said:
-        found["device"] = computing["device"]
-        try:
-            choose_device(computing["device"])
-        except ValueError:
-            found["device"] = "auto"
-    if computing and found.get("dtype") is None:
+    if "device" not in said and "device" in computing:
+        found["device"] = _device(computing["device"])
+    if found.get("dtype") is None and "dtype" in computing:
         found["dtype"] = getattr(torch, computing["dtype"])
     notes += _said_otherwise(data, found, said)
     notes += _changed_files(data, found)
     notes += _computed_otherwise(data, found)
     return Repetition(image, found, tuple(notes))
+
+
+def _device(then: str) -> str:
+    """The device of then, if it is here; else the one that is."""
+    try:
+        return choose_device(then)
+    except ValueError:
+        return choose_device("auto")
 
 
 class RecordedIterations:
@@ -93,6 +103,19 @@ class RecordedIterations:
 def _place(where: Mapping[str, int]) -> frozenset[tuple[str, int]]:
     """A place on the axes that are not spatial; the first one is that of an image without such an axis."""
     return frozenset((axis, at) for axis, at in where.items() if at != 0)
+
+
+def _keep_model(data: Mapping[str, Any], image: Image, found: dict[str, Any]) -> None:
+    """Where parameters are given that only the PSF model of then has, it is that model, whatever the image suggests."""
+    origin = section(data, "psf").get("from")
+    if found.get("psf_model") is not None or origin not in psf.registry.names():
+        return
+    names, suggested = (
+        {parameter.name for parameter in schema.parameters(psf.registry.get(name))}
+        for name in (origin, optics.model_for(image, found.get("modality")))
+    )
+    if names & set(found) - suggested:
+        found["psf_model"] = origin
 
 
 def _with_optics(image: Image, channels: list[Mapping[str, Any]]) -> Image:
@@ -171,13 +194,11 @@ def _changed_files(data: Mapping[str, Any], found: Mapping[str, Any]) -> list[st
 def _computed_otherwise(data: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """What changes the last bits. Each line says so."""
     computing, software = section(data, "computing"), section(data, "software")
-    if not computing:
-        return []
-    device = str(found.get("device") or "auto")
-    device = choose_device(device)
-    kernel = engine.status().kernel if device == "cpu" and "float32" in str(found.get("dtype")) else None
+    device = choose_device(str(found.get("device") or "auto"))
+    dtype = str(found.get("dtype")).removeprefix("torch.")
+    kernel = engine.status().kernel if device == "cpu" and dtype == "float32" else None
     threads = torch.get_num_threads()
-    now: dict[str, Any] = {"device": device, "threads": threads, "engine": kernel or "plain"}
+    now: dict[str, Any] = {"device": device, "threads": threads, "engine": kernel or "plain", "dtype": dtype}
     versions = {"deconlab": __version__, "torch": str(torch.__version__), "numpy": np.__version__}
     told = [
         f"{name} {then[name]} → {value}: the last digits may differ"
@@ -188,7 +209,8 @@ def _computed_otherwise(data: Mapping[str, Any], found: Mapping[str, Any]) -> li
     processors = os.cpu_count() or 1
     if now["threads"] > processors and now["threads"] == computing.get("threads"):
         told.append(
-            f"{now['threads']} threads, as then, on {processors} processors: slow; --threads {processors} is fast"
+            f"{now['threads']} threads, as then, on {processors} processor{'s' if processors > 1 else ''}: slow; --threads "
+            f"{processors} is faster"
         )
     return told
 

@@ -36,7 +36,7 @@ class Repeat:
         """The image and the settings that repeat the recipe; what is not as it was then is said."""
         from deconlab.repetition import repeated
 
-        again = repeated(self.recipe, image, settings, self.said, source)
+        again = repeated(self.recipe.data, image, settings, self.said, source)
         for note in again.notes:
             log.info("differs from the recipe: %s", note)
         return again.image, again.settings

@@ -17,6 +17,8 @@ from deconlab.cli.flags import GROUPS, GroupedOption
 from deconlab.errors import DeconvolutionError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError, DeconvolutionError)
 
 DEBUG = GroupedOption(["--debug"], group="General", is_flag=True, help="Show where in the program an error arose.")
@@ -66,6 +68,13 @@ class DeconlabCommand(click.Command):
 
 class DeconlabGroup(click.Group):
     """Commands that are the files beside this one, loaded on use."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click's own code for it is 1, that of a failure
+            click.echo("Interrupted.", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         package = importlib.import_module("deconlab.cli")

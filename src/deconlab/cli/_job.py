@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconlab import io
+from deconlab.cli._command import INTERRUPTED
 from deconlab.optics import extended_axes
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from deconlab.solve import Observer
 
 log = logging.getLogger("deconlab")
-INTERRUPTED = 130
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Job:
     source: Path
     output: Path
     settings: dict[str, Any]
-    axes: str | None = None
+    file_axes: str | None = None
     series: int = 0
     overwrite: bool = False
     dtype: str = "float32"
@@ -95,7 +95,7 @@ class Job:
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)
-        image = io.read(self.source, axes=self.axes, series=self.series)
+        image = io.read(self.source, axes=self.file_axes, series=self.series)
         io.check_writable(self.output, image, dtype=self.dtype, overwrite=self.replaces)
         for note in image.notes:
             log.info("%s: %s", self.source.name, note)

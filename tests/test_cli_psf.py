@@ -177,11 +177,7 @@ def test_a_preset_serves_a_run_and_is_recorded(tmp_path: Path) -> None:
     assert "PSF by confocal: na 1.2 (preset)" in text
     told = io.read(tmp_path / "o.tif").history["deconvolution"]["psf"]
     assert told["preset"] == "confocal-water"
-    assert "excitation_nm 488 nm (preset)" in told["channels"][0]["steps"][0]
-    planes = told["captured_per_plane"]["0"]
-    assert len(planes) == 7
-    lost = " ".join(f"{100 * (1 - held):.1f}" for held in planes)
-    assert f"lost in each plane: {lost} %" in text
+    assert told["channels"][0]["optics"]["excitation_nm"] == {"value": 488.0, "unit": "nm", "source": "preset"}
 
 
 def test_a_preset_has_the_wavelength_of_one_channel(tmp_path: Path) -> None:

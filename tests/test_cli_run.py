@@ -268,8 +268,8 @@ def test_a_file_that_is_no_image_of_ours(tmp_path: Path) -> None:
     assert "colour samples" in bad(tmp_path / "rgb.tif", "--psf", kernel)
     tifffile.imwrite(tmp_path / "four.tif", rng.random((2, 3, 9, 9)).astype(np.float32), photometric="minisblack")
     text = bad(tmp_path / "four.tif", "--psf", kernel)
-    assert "--axes" in text
-    good(tmp_path / "four.tif", "--psf", kernel, "--axes", "tcyx", "--iterations", 1)
+    assert "--file-axes" in text
+    good(tmp_path / "four.tif", "--psf", kernel, "--file-axes", "tcyx", "--iterations", 1)
     tifffile.imwrite(tmp_path / "whole.tif", rng.random((64, 64)).astype(np.float32))
     (tmp_path / "cut.tif").write_bytes((tmp_path / "whole.tif").read_bytes()[:3000])
     assert "cut.tif cannot be read as a TIFF" in bad(tmp_path / "cut.tif", "--psf", kernel)

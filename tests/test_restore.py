@@ -55,9 +55,9 @@ def test_history_tells_all_and_is_plain_data(series: Image, tmp_path: Path) -> N
     record = json.loads(json.dumps(result.history["deconvolution"]))
     assert record["software"]["deconlab"] == deconlab.__version__
     optics = record["psf"]["channels"][1]["optics"]
-    assert optics["emission_nm"] == [520.0, "file"]
-    assert optics["sample_index"] == [1.33, "user"]
-    assert optics["coverslip_um"] == [170.0, "default"]
+    assert optics["emission_nm"] == {"value": 520.0, "unit": "nm", "source": "file"}
+    assert optics["sample_index"] == {"value": 1.33, "source": "user"}
+    assert optics["coverslip_um"] == {"value": 170.0, "unit": "µm", "source": "default"}
     assert record["psf"]["channels"][0]["steps"][0].startswith(
         "PSF by torok-varga: na 0.8 (file), emission_nm 460 nm (file)"
     )
@@ -70,8 +70,10 @@ def test_history_tells_all_and_is_plain_data(series: Image, tmp_path: Path) -> N
     io.write(tmp_path / "a.ome.tif", result)
     again = io.read(tmp_path / "a.ome.tif")
     assert again.history["deconvolution"] == record
-    with pytest.warns(UserWarning, match="restored by deconlab before"):
+    with pytest.raises(ValueError, match=r"restored by deconlab before \(RichardsonLucy\(\), reached 2 iter.*--force"):
         restore(again, psf=PSF[None], iterations=1)
+    twice = restore(again, psf=PSF[None], iterations=1, force=True)
+    assert twice.history["deconvolution"]["before"] == record
 
 
 def test_volumes_come_channel_by_channel_with_names_for_files_and_people(series: Image) -> None:

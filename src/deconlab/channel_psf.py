@@ -124,11 +124,23 @@ class ChannelPSF:
             "channels": [
                 {
                     "name": channel.name,
-                    "optics": {f.name: [f.value, f.source] for f in (self.facts[index] if self.facts else ())},
+                    "optics": self._told_optics(index),
                     "steps": list(self.notes.get(index, ())),
                 }
                 for index, channel in enumerate(self.image.channels)
             ],
+        }
+
+    def _told_optics(self, channel: int) -> dict[str, dict[str, Any]]:
+        """What is known of a channel, and the parameters of its PSF: value, unit and who said it."""
+        known = self.image.channels[channel].optics.facts
+        told = [(name, fact.value, OPTICS_UNITS[name], fact.source) for name, fact in known.items()]
+        told += [
+            (fact.name, fact.value, fact.unit, fact.source) for fact in (self.facts[channel] if self.facts else ())
+        ]
+        return {
+            name: {"value": value, **({"unit": unit} if unit else {}), "source": source}
+            for name, value, unit, source in told
         }
 
 

@@ -13,6 +13,7 @@ state.
 
 from deconlab.engine._library import Status, status, using
 from deconlab.engine._memory import empty_like
+from deconlab.engine._rehearsal import rehearsing
 from deconlab.engine._run import adjoint, forward, sandwich
 
-__all__ = ["Status", "adjoint", "empty_like", "forward", "sandwich", "status", "using"]
+__all__ = ["Status", "adjoint", "empty_like", "forward", "rehearsing", "sandwich", "status", "using"]

@@ -56,6 +56,7 @@ def sandwich(blur: Any, x: Tensor, inner: Any, outer: Any, loss: Any, back: Any)
     thing, data = _boxes(blur)
     try:
         with workspace.lock:
+            workspace.tidy()
             if not workspace.holds(x):
                 _transform(workspace, blur, x)
             workspace.filter(thing, data, conjugate=False)

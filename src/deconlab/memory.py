@@ -1,33 +1,34 @@
-"""How much memory a restoration takes, before it starts: found by a rehearsal, not by a second list of what methods need.
-
-The run itself, ``init`` and steps of the very method on tensors without content, under a meter that sees every tensor come
-and go; the compiled engine takes part by counting what it would allocate. So a new method, prior or boundary is estimated as
-it is written. A rehearsal takes no memory and tens of milliseconds.
-"""
+"""How much memory a restoration takes, before it starts: found by a rehearsal (:mod:`deconlab.rehearsal`)."""
 
 from __future__ import annotations
 
 import math
-import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deconlab import api, engine
 from deconlab.lazytorch import torch
+from deconlab.operators import blur
 from deconlab.psf import PSF
-from deconlab.solve import solve
-from deconlab.stopping import MaxIterations
+from deconlab.rehearsal import (
+    Meter,
+    real_blur,
+    rehearse,
+    small_data,
+    small_kernel,
+    small_limits,
+    small_problem,
+    small_shapes,
+)
 from deconlab.volume import choose_device
 
 if TYPE_CHECKING:
     from deconlab.image import Image
 
-STEPS = 4  # by then every buffer that is kept between steps is there
-ENOUGH = 2000  # operations after which the same loop is only gone through again
 PROGRAM = 90_000_000  # bytes: SciPy, readers and what allocators keep, beyond torch
 _PSF_MODEL = 12  # bytes per voxel of a PSF while a model is rendered: two volumes and an octant in double precision
 _PSF_FILE = 42  # bytes per voxel of a file that a PSF is taken in from: it is made ready in double precision
@@ -84,29 +85,35 @@ def estimate(
     psf_file_voxels: how many a measured PSF has as its file holds it; 0 for a PSF that a model renders.
     settings: those of :func:`deconlab.api.prepare` (boundary, extension_px, prior, dtype, …).
 
-    Takes tens of milliseconds, no memory. Raises what :func:`deconlab.api.prepare` raises for the same settings.
+    Takes tens of milliseconds and no memory to speak of. Raises what :func:`deconlab.api.prepare` raises for the same settings.
     """
     settings = {name: value for name, value in settings.items() if name not in ("iterations", "stop")}
-    if settings.get("background") == "auto":
-        settings["background"] = 0.0  # its estimate is smaller than what comes later
-    if not isinstance(settings.get("start", "flat"), str):
-        settings.pop("start")
-    double = "float64" in str(settings.get("dtype") or image_dtype)
+    start = settings.pop("start", "flat")
+    settings["start"] = start if isinstance(start, str) else "flat"
+    extension_px = settings.pop("extension_px", None)
+    double = "float64" in str(settings.pop("dtype", None) or image_dtype)
     kind = torch.float64 if double else torch.float32
-    meter = _Meter()
-    with meter.running():
-        y = torch.empty(tuple(shape), dtype=kind, device="meta")
-        psf = PSF(torch.empty(tuple(psf_shape), dtype=kind, device="meta"))
-        weights = torch.empty_like(y) if weighted else None
-        settings["dtype"] = kind
-        ready = api.prepare(y, psf, method, 1, weights=weights, **settings)
-        _rehearse(ready, watched)
+    where = choose_device(device or "auto")
+    image_shape, kernel_shape = small_shapes(shape, psf_shape)
+    limits = small_limits(extension_px, psf_shape)
+    boundary = settings.get("boundary", "open")
+    real = real_blur(shape, psf_shape, boundary, extension_px)
+    small = blur(small_kernel(kernel_shape, kind), image_shape, boundary, extension_px=limits)
+    meter = Meter(small, real)
+    with _on(where), meter.running():
+        y = small_data(image_shape, kind)
+        psf = PSF(small_kernel(kernel_shape, kind))
+        weights = torch.ones_like(y) if weighted else None
+        ready = api.prepare(
+            y, psf, method, 1, weights=weights, extension_px=limits, dtype=kind, device="cpu", **settings
+        )
+        rehearse(ready, watched=watched)
     itemsize = torch.empty((), dtype=kind).element_size()
     size = math.prod(shape) * volumes
     raw = 0 if np.dtype(image_dtype) == np.dtype("float64" if double else "float32") and volumes == 1 else size
     held = raw * np.dtype(image_dtype).itemsize + (size * itemsize if volumes > 1 else 0)
     made = _PSF_FILE * psf_file_voxels or _PSF_MODEL * math.prod(psf_shape)
-    return Estimate(held, made, meter.peak, ready.blur.in_shape, choose_device(device or "auto"))
+    return Estimate(held, made, meter.peak, real.in_shape, where)
 
 
 def of_image(
@@ -161,23 +168,28 @@ def of_image(
 
 def of_prepared(ready: api.Prepared, image: Image | None = None, *, watched: bool = False) -> Estimate:
     """What a run takes that is about to start; ``image`` is the one that its volume is from."""
-    fidelity = ready.problem.fidelity
-    meter = _Meter()
-    with meter.running():
-        changes = {
-            field.name: _without_content(getattr(fidelity, field.name)) for field in fields(fidelity) if field.init
-        }
-        changes["H"] = ready.blur.with_psf(_without_content(ready.blur.convolution.psf))
-        _rehearse(replace(ready, problem=ready.problem.with_data(**changes)), watched)
+    fidelity, real = ready.problem.fidelity, ready.blur
+    psf, y = real.convolution.psf, fidelity.y
+    image_shape, psf_shape = small_shapes(real.shape, psf.shape)
+    limits = tuple(t - n for t, n in zip(real.convolution.in_shape, real.shape, strict=True))
+    small = blur(
+        small_kernel(psf_shape, psf.dtype),
+        image_shape,
+        real.boundary,
+        extension_px=small_limits(limits, psf.shape) if real.boundary == "open" else None,
+    )
+    meter = Meter(small, real)
+    with _on(y.device.type), meter.running():
+        problem = small_problem(ready.problem, small)
+        start = None if ready.start is None else small_data(small.in_shape, y.dtype)
+        rehearse(replace(ready, problem=problem, start=start), watched=watched)
     held = 0
     if image is not None:
-        several = image.data.size > math.prod(ready.blur.shape)
-        same = str(image.data.dtype) == str(fidelity.y.dtype).removeprefix("torch.")
-        held = (0 if same and not several else image.data.nbytes) + (
-            image.data.size * fidelity.y.element_size() if several else 0
-        )
-    made = _PSF_MODEL * ready.blur.convolution.psf.numel()
-    return Estimate(held, made, meter.peak, ready.blur.in_shape, str(fidelity.y.device))
+        several = image.data.size > math.prod(real.shape)
+        same = str(image.data.dtype) == str(y.dtype).removeprefix("torch.")
+        held += 0 if same and not several else image.data.nbytes
+        held += image.data.size * y.element_size() if several else 0
+    return Estimate(held, _PSF_MODEL * psf.numel(), meter.peak, real.in_shape, str(y.device))
 
 
 def readable(size: float) -> str:
@@ -185,83 +197,6 @@ def readable(size: float) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
-class _Enough(Exception):
-    """The rehearsal has seen what there is to see."""
-
-
-def _rehearse(ready: api.Prepared, watched: bool) -> None:
-    """Some steps of the run, as the driver takes them, and the image that is given back."""
-    observers = [lambda iteration: iteration.change] if watched else []
-    try:
-        solution = solve(
-            ready.method,
-            ready.problem,
-            stop=MaxIterations(STEPS),
-            observers=observers,
-            x0=_without_content(ready.start),
-        )
-        ready.in_image(solution.x).contiguous()
-    except _Enough:
-        pass
-
-
-def _without_content(value: Any) -> Any:
-    return torch.empty_like(value, device="meta") if isinstance(value, torch.Tensor) else value
-
-
-class _Meter:
-    """Counts the bytes that live, and the most of them."""
-
-    def __init__(self) -> None:
-        self.now = self.peak = self.operations = 0
-        self.paused = False
-        self.seen: weakref.WeakSet[Any] = weakref.WeakSet()
-
-    def count(self, size: int) -> None:
-        self.now += size
-        self.peak = max(self.peak, self.now)
-
-    @contextmanager
-    def uncounted(self) -> Iterator[None]:
-        self.paused = True
-        try:
-            yield
-        finally:
-            self.paused = False
-
-    def running(self) -> Any:
-        """A context in which every tensor without content is counted, and every number read from one is 1."""
-        stack = ExitStack()
-        stack.enter_context(engine.rehearsing(self))
-        stack.enter_context(torch.no_grad())
-        stack.enter_context(_mode(self))
-        return stack
-
-    def notice(self, tensor: Any) -> None:
-        if not isinstance(tensor, torch.Tensor) or tensor.device.type != "meta":
-            return
-        storage = tensor.untyped_storage()
-        if storage not in self.seen:
-            self.seen.add(storage)
-            if not self.paused:
-                self.count(storage.nbytes())
-                weakref.finalize(storage, self.count, -storage.nbytes())
-
-
-def _mode(meter: _Meter) -> Any:
-    from torch.utils._python_dispatch import TorchDispatchMode
-
-    class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
-        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if function is torch.ops.aten._local_scalar_dense.default and args[0].device.type == "meta":
-                dtype = args[0].dtype
-                return True if dtype == torch.bool else 1.0 if dtype.is_floating_point else 1
-            result = function(*args, **(kwargs or {}))
-            for item in result if isinstance(result, tuple | list) else (result,):
-                meter.notice(item)
-            meter.operations += 1
-            if meter.operations > ENOUGH:
-                raise _Enough
-            return result
-
-    return Mode()  # type: ignore[no-untyped-call]
+def _on(device: str) -> AbstractContextManager[object]:
+    """The copy lives on the processor; the compiled engine takes part where it will."""
+    return nullcontext() if device == "cpu" else engine.using("plain")

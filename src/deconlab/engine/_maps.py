@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deconlab.engine._rehearsal import stage
 from deconlab.lazytorch import Tensor, torch
 
 COPY, RATIO, EXCESS, ERROR, CORRECT, CORRECT_AHEAD, CORRECT_GAIN, DESCEND = range(8)
@@ -48,7 +47,7 @@ def plain_volume(value: Any, shape: tuple[int, ...]) -> bool:
         isinstance(value, torch.Tensor)
         and tuple(value.shape) == shape
         and value.dtype == torch.float32
-        and value.device.type == stage()
+        and value.device.type == "cpu"
         and value.layout == torch.strided
         and not value.is_neg()
     )
@@ -68,7 +67,7 @@ def _optional(value: Any, shape: tuple[int, ...]) -> Tensor | None:
 def _number(value: Any) -> float:
     if isinstance(value, int | float):
         return float(value)
-    if isinstance(value, torch.Tensor) and value.ndim == 0 and value.device.type in ("cpu", stage()):
+    if isinstance(value, torch.Tensor) and value.ndim == 0 and value.device.type == "cpu":
         return float(value)
     raise Unknown
 

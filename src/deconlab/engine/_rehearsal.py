@@ -1,39 +1,32 @@
-"""The engine in a rehearsal: it takes and gives back memory as it would, on tensors without content, and does no work.
-
-Estimates of memory are made so (see :mod:`deconlab.memory`): by the very code that will run, not by a second list of what it
-needs.
-"""
+"""The engine under a meter: what it takes and gives back is told to whoever estimates memory (:mod:`deconlab.memory`)."""
 
 from __future__ import annotations
 
-import itertools
-import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, Protocol
-
-from deconlab.lazytorch import Tensor, torch
-
-_ADDRESSES = itertools.count(1)
 
 
 class Meter(Protocol):
     """Who counts the bytes."""
 
-    def count(self, size: int) -> None:
-        """So many bytes more; given back where negative."""
+    def take(self, address: int, size: int, *, spectrum: bool) -> None:
+        """So many bytes are taken, for a volume or for a spectrum."""
+
+    def give(self, address: int) -> None:
+        """They are given back."""
 
     def uncounted(self) -> AbstractContextManager[None]:
-        """Within the block, tensors that are made are not counted: their memory is."""
+        """Within the block, what is made is not counted: it is a few slices of a volume, whatever the volume's size."""
 
 
-_meter: ContextVar[Meter | None] = ContextVar("deconlab_rehearsal", default=None)
+_meter: ContextVar[Meter | None] = ContextVar("deconlab_meter", default=None)
 
 
 @contextmanager
-def rehearsing(meter: Meter) -> Iterator[None]:
-    """Within the block the engine serves tensors on the meta device, and tells ``meter`` what it would allocate."""
+def metered(meter: Meter) -> Iterator[None]:
+    """Within the block, workspaces that are made tell ``meter`` of their memory."""
     token = _meter.set(meter)
     try:
         yield
@@ -41,57 +34,33 @@ def rehearsing(meter: Meter) -> Iterator[None]:
         _meter.reset(token)
 
 
-def stage() -> str:
-    """The kind of device whose tensors the engine serves now."""
-    return "cpu" if _meter.get() is None else "meta"
-
-
-def cast_of(native: Any) -> Any:
-    """The native library, or in a rehearsal its stand-in."""
+def under_meter(native: Any) -> Any:
+    """The native library, told of to the meter if there is one."""
     meter = _meter.get()
-    return native if meter is None else StandIn(native, meter)
+    return native if meter is None else Told(native, meter)
 
 
-class StandIn:
-    """The native library without its sweeps: plans are real (they are small), memory is only counted."""
+def slices_uncounted() -> AbstractContextManager[None]:
+    """As :meth:`Meter.uncounted`; nothing without a meter."""
+    meter = _meter.get()
+    return nullcontext() if meter is None else meter.uncounted()
+
+
+class Told:
+    """The native library with a meter at what it allocates."""
 
     def __init__(self, native: Any, meter: Meter) -> None:
         self.native, self.meter = native, meter
-        self.sizes: dict[int, int] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.native, name)
 
-    def engine_allocate(self, size: int, zero: int) -> int:  # noqa: ARG002  (the native function's signature)
-        address = next(_ADDRESSES)
-        self.sizes[address] = size
-        self.meter.count(size)
+    def engine_allocate(self, size: int, zero: int) -> int | None:
+        address: int | None = self.native.engine_allocate(size, zero)
+        if address is not None:
+            self.meter.take(address, size, spectrum=bool(zero))  # spectra alone begin at 0
         return address
 
     def engine_release(self, address: int) -> None:
-        self.meter.count(-self.sizes.pop(address))
-
-    def engine_settle(self, *_: Any) -> None:
-        pass
-
-    def engine_scale(self, *_: Any) -> None:
-        pass
-
-    def engine_sweep(self, plan: Any, _: Any, threads: int) -> int:
-        return self._pass(plan, threads)
-
-    def engine_columns(self, plan: Any, _: Any, threads: int) -> int:
-        return self._pass(plan, threads)
-
-    def _pass(self, plan: Any, threads: int) -> int:
-        scratch = self.native.engine_scratch_bytes(plan) * threads
-        self.meter.count(scratch)
-        self.meter.count(-scratch)
-        return 0
-
-    def lend(self, loan: Any, shape: tuple[int, ...]) -> Tensor:
-        """A tensor that holds a loan as long as anything sees its memory."""
-        with self.meter.uncounted():
-            tensor: Tensor = torch.empty(shape, device="meta")
-        weakref.finalize(tensor.untyped_storage(), id, loan)  # the loan lives as long as this call is outstanding
-        return tensor
+        self.meter.give(address)
+        self.native.engine_release(address)

@@ -12,7 +12,7 @@ from typing import Any
 from deconlab import fourier
 from deconlab.engine._maps import COPY, NO_LOSS, Twin
 from deconlab.engine._memory import Pool, allocate
-from deconlab.engine._rehearsal import stage
+from deconlab.engine._rehearsal import slices_uncounted
 from deconlab.errors import DeconvolutionError
 from deconlab.lazytorch import Tensor, torch
 
@@ -164,14 +164,15 @@ class Workspace:
         """A pass over ``box`` with a map in Python: ``map(u, slices)``, a few slices at a time, gives what is transformed."""
         depth, *plane = volume(box[1])
         height = max(self.threads, SLAB // math.prod(plane), 1)
-        room = torch.empty((min(height, depth), *plane), device=stage())
-        for begin in range(0, depth, height):
-            slices = (begin, min(begin + height, depth))
-            u = room[: slices[1] - begin]
-            self.sweep(box, inverse=True, forward=False, outputs=(u,), slices=slices)
-            result = map(u.view(self._natural(u, box)), slices)
-            if forward:
-                self.sweep(box, input=result.contiguous(), slices=slices)
+        with slices_uncounted():
+            room = torch.empty((min(height, depth), *plane))
+            for begin in range(0, depth, height):
+                slices = (begin, min(begin + height, depth))
+                u = room[: slices[1] - begin]
+                self.sweep(box, inverse=True, forward=False, outputs=(u,), slices=slices)
+                result = map(u.view(self._natural(u, box)), slices)
+                if forward:
+                    self.sweep(box, input=result.contiguous(), slices=slices)
 
     @staticmethod
     def _natural(u: Tensor, box: Box) -> tuple[int, ...]:

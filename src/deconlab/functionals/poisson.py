@@ -45,7 +45,7 @@ class PoissonLikelihood(Fidelity):
     @cached_property
     def counts(self) -> Tensor:
         """max(y + σ², 0), the data as the model reads them; y itself where nothing changes."""
-        if self._shift is None and (self.y.device.type == "meta" or float(self.y.detach().min()) >= 0):
+        if self.y.device.type != "meta" and self._shift is None and float(self.y.detach().min()) >= 0:
             return self.y
         return (self.y if self._shift is None else self.y + self._shift).clamp(min=0)
 

@@ -33,8 +33,12 @@ LARGEST_STACK = 12  # volumes that may lie in one tensor: second derivatives, wa
 
 def small_shapes(shape: Sequence[int], psf_shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The copy's image and PSF."""
-    last = slice(3 - len(shape), 3)
-    return tuple(map(min, shape, IMAGE[last])), tuple(map(min, psf_shape, KERNEL[last]))
+    first = 3 - len(shape)
+    return _at_most(shape, IMAGE[first:]), _at_most(psf_shape, KERNEL[first:])
+
+
+def _at_most(shape: Sequence[int], most: Sequence[int]) -> tuple[int, ...]:
+    return tuple(min(n, m) for n, m in zip(shape, most, strict=True))
 
 
 def small_limits(extension_px: Sequence[int] | None, psf_shape: Sequence[int]) -> tuple[int, ...] | None:

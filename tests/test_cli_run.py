@@ -72,7 +72,7 @@ def test_the_optics_in_the_file_are_enough(stack: Path) -> None:
     assert (after.axes, after.data.shape, after.data.dtype, after.voxel_um) == ("zyx", (5, 20, 21), np.float32, VOXEL)
     assert after.channels[0].name == "GFP"
     assert after.channels[0].optics.get("na") == 0.8
-    model = deconlab.psf.GibsonLanni(na=0.8, emission_nm=520.0, immersion_index=1.0)
+    model = deconlab.psf.TorokVarga(na=0.8, emission_nm=520.0, immersion_index=1.0)
     expected = deconlab.deconvolve(before.data, model, iterations=4, voxel_um=(0.3, 0.14, 0.14))
     assert np.array_equal(after.data, expected.x)
     assert after.history["deconvolution"]["volumes"][0]["reason"] == "reached 4 iterations"
@@ -355,7 +355,7 @@ def test_a_confocal_file_asks_for_its_psf(tmp_path: Path) -> None:
     channel = Channel("GFP", Optics().known("file", **{**OPTICS, "modality": "confocal"}))
     io.write(tmp_path / "a.ome.tif", Image(counts(5, 20, 21), "zyx", VOXEL, (channel,)), dtype="uint16")
     text = bad(tmp_path / "a.ome.tif")
-    assert "To compute the PSF with confocal, this is missing: excitation_nm (--excitation-nm)" in text
+    assert "To compute the PSF with confocal, this is missing: the excitation wavelength (--excitation-nm)" in text
     assert "together with --psf-model confocal, or a PSF with --psf" in text
     good(
         tmp_path / "a.ome.tif",

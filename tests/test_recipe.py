@@ -255,7 +255,7 @@ def test_a_psf_and_a_psf_model_take_each_others_place(series: Path, tmp_path: Pa
     good("--recipe", tmp_path / "c.yaml", "--psf-model", "gaussian", "--fwhm-um", 0.3, "-o", tmp_path / "d.ome.tif")
     assert same(tmp_path / "d.ome.tif", tmp_path / "a.ome.tif")
     text = good("--recipe", tmp_path / "a.yaml", "--psf-model", "gibson-lanni", "-o", tmp_path / "e.ome.tif")
-    good(series, "--iterations", 1, "-o", tmp_path / "f.ome.tif")
+    good(series, "--iterations", 1, "--psf-model", "gibson-lanni", "-o", tmp_path / "f.ome.tif")
     assert same(tmp_path / "e.ome.tif", tmp_path / "f.ome.tif")
 
 
@@ -433,10 +433,6 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         ("recipe: 1\nsettings: {}\nvolumes: {}\n", "line 3: volumes must be a list, not {}."),
         ("recipe: 1\nsettings: {}\nvolumes: [3]\n", "line 3: a volume must be a mapping, not 3."),
         ("recipe: 1\nsettings: {psf_model: airey}\n", "Unknown PSF model 'airey'"),
-        (
-            "recipe: 1\nsettings:\n  prior: tikhonov\n  method: wiener\n",
-            "line 3: wiener cannot use the prior 'tikhonov'; it takes zero.",
-        ),
         ("recipe: 1\nsettings: {zzz: 1}\n", "zzz is not known; there are "),
         ("recipe: 1\nsettings: {boundary: no}\n", "boundary must be one of open, periodic, reflect, zero, not False."),
         ("recipe: 1\nsettings: {psf: [1, 2]}\n", "psf must be of type str, not [1, 2]."),
@@ -641,7 +637,6 @@ def test_what_was_not_kept_is_asked_for(tmp_path: Path) -> None:
     recipe = Recipe.load(tmp_path / "r.yaml")
     with pytest.raises(ValueError, match=r"r.yaml, line \d+: psf was an array of shape \[7, 7\].*give it again: psf=…"):
         recipe.run(image)
-    assert deconlab.Recipe is Recipe
     assert np.array_equal(recipe.run(image, psf=KERNEL).data, restore(image, psf=KERNEL, iterations=2).data)
 
     class Own(Box):

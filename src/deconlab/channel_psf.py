@@ -11,6 +11,7 @@ from deconlab import optics, schema
 from deconlab import psf as psfs
 from deconlab.image import OPTICS_UNITS, SPATIAL, Image
 from deconlab.lazytorch import torch
+from deconlab.psf._modality import kind_of
 
 if TYPE_CHECKING:
     from deconlab.optics import Fact
@@ -36,7 +37,9 @@ class ChannelPSF:
     facts: tuple[tuple[Fact, ...], ...] = ()
     parameters: tuple[str, ...] = ()
     origin: str = ""
+    preset: str = ""
     notes: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    captured: dict[int, tuple[float, ...]] = field(default_factory=dict)
     _kept: tuple[Any, PSF] | None = None
 
     @classmethod
@@ -48,6 +51,7 @@ class ChannelPSF:
         model: str | None,
         modality: str | None,
         settings: Mapping[str, Any],
+        preset: str | None = None,
         psf_origin: Any = None,
         axes: str = SPATIAL,
     ) -> ChannelPSF:
@@ -57,10 +61,10 @@ class ChannelPSF:
         """
         _refuse_origin(psf, psf_voxel_um, psf_origin, axes)
         if psf is None:
-            made = cls._computed(image, model or optics.model_for(image, modality), modality, settings)
-            return replace(made, axes=axes)
-        if model is not None:
-            raise ValueError("A PSF is given, so that none is computed: leave out --psf or --psf-model.")
+            return replace(cls._computed(image, model, modality, settings, preset), axes=axes)
+        if model is not None or preset is not None:
+            flag = "--psf-model" if preset is None else "--preset"
+            raise ValueError(f"A PSF is given, so that none is computed: leave out --psf or {flag}.")
         voxel = None if psf_voxel_um is None else tuple(float(size) for size in psf_voxel_um)
         if isinstance(psf, str | Path):
             from deconlab import io
@@ -77,11 +81,15 @@ class ChannelPSF:
         return cls(image, sources, voxel, None if psf_origin == CENTRE else psf_origin, axes, origin=name)
 
     @classmethod
-    def _computed(cls, image: Image, model: str, modality: str | None, settings: Mapping[str, Any]) -> ChannelPSF:
+    def _computed(
+        cls, image: Image, model: str | None, modality: str | None, settings: Mapping[str, Any], preset: str | None
+    ) -> ChannelPSF:
+        modality = None if modality is None else kind_of(modality)
+        model = optics.model_for(image, modality, model, preset)
         names = tuple(parameter.name for parameter in schema.parameters(psfs.registry.get(model)))
         given = {name: settings[name] for name in names if name in settings}
         given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
-        made = optics.models(image, model, given, modality)
+        made = optics.models(image, model, given, modality, preset)
         channels = tuple(
             replace(channel, optics=channel.optics.known("user", **_said(found), modality=modality))
             for channel, (_, found) in zip(image.channels, made, strict=True)
@@ -92,6 +100,7 @@ class ChannelPSF:
             facts=tuple(found for _, found in made),
             parameters=names,
             origin=model,
+            preset=preset or "",
         )
 
     @property
@@ -113,18 +122,19 @@ class ChannelPSF:
                     self.sources[channel], shape, voxel_um, psf_voxel_um=self.psf_voxel_um, dtype=dtype
                 )
             if self.facts:  # the model's own line cannot say who said what
-                told = ", ".join(str(fact) for fact in self.facts[channel] if fact.source != "default")
-                assumed = made.notes[0].partition("; by default: ")[2]
-                line = f"PSF by {self.origin}: {told}" + (f"; by default: {assumed}" if assumed else "")
+                line = optics.described(self.origin, self.sources[channel], self.facts[channel])
                 made = replace(made, notes=(line, *made.notes[1:]))
             self._kept = key, made
             self.notes[channel] = made.notes
+            self.captured[channel] = made.captured_per_plane
         return self._kept[1]
 
     def told(self) -> dict[str, Any]:
         """Where the PSFs are from, as plain data."""
         return {
             "from": self.origin,
+            **({"preset": self.preset} if self.preset else {}),
+            "captured_per_plane": {str(channel): list(parts) for channel, parts in self.captured.items()},
             "channels": [
                 {
                     "name": channel.name,

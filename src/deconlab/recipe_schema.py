@@ -16,6 +16,7 @@ from deconlab import psf as psfs
 from deconlab.functionals import Prior
 from deconlab.operators.blur import Boundary
 from deconlab.provenance import VERSION
+from deconlab.psf._modality import DEFAULT
 from deconlab.recipe_yaml import Path
 from deconlab.restore import restore_volumes
 from deconlab.schema import Parameter
@@ -36,6 +37,7 @@ class RunSettings:
     psf: Annotated[str, Doc("file of a measured or computed PSF")]
     psf_voxel_um: Annotated[Um, Gt(0), Doc("voxel size of the PSF along z, y, x")]
     psf_model: Annotated[str, Doc("computes the PSF from optics")]
+    preset: Annotated[str, Doc("named starting point of the optics, see `deconlab psf --list-presets`")]
     modality: Annotated[str, Doc("how the image was acquired, where the file is wrong about it")]
     voxel_um: Annotated[Um, Gt(0), Doc("voxel size along z, y, x, where the file is silent or wrong")]
     weights: Annotated[str, Doc("file that says how far each voxel is trusted")]
@@ -81,11 +83,8 @@ def named(data: Mapping[str, Any]) -> tuple[str, str, str]:
     name = str(prior.get("name", "zero") if isinstance(prior, dict) else prior)
     if not issubclass(functionals.registry.get(name), Prior):
         raise ValueError(f"{name!r} is a data term, not a prior.")
-    possible = methods.admissible_priors(methods.registry.get(method))
-    if prior and name not in possible:
-        raise ValueError(f"{method} cannot use the prior {name!r}; it takes {', '.join(possible)}.")
     origin = section(data, "psf").get("from")
-    model = str(settings.get("psf_model") or (origin if origin in psfs.registry.names() else optics.DEFAULT_MODEL))
+    model = str(settings.get("psf_model") or (origin if origin in psfs.registry.names() else DEFAULT))
     psfs.registry.get(model)
     return method, name, model
 

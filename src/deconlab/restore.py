@@ -79,6 +79,7 @@ def restore_volumes(
     psf: Any = None,
     psf_voxel_um: Sequence[float] | None = None,
     psf_model: str | None = None,
+    preset: str | None = None,
     modality: str | None = None,
     voxel_um: Sequence[float] | None = None,
     method: Any = "richardson-lucy",
@@ -96,7 +97,8 @@ def restore_volumes(
     psf: an array, a :class:`~deconlab.psf.PSF`, a PSF model, a path to a file, or an Image (with as many channels as
         ``image``, or one for all). Computed from the optics if not given.
     psf_voxel_um: the voxel size of a PSF given as an array, or where its file is silent or wrong.
-    psf_model: a registry name ("gibson-lanni"); its parameters (``na``, ``emission_nm``, ``immersion_index``,
+    preset: a named starting point (:data:`deconlab.psf.PRESETS`), whose numbers stand where caller and image are silent.
+    psf_model: a registry name ("torok-varga"); its parameters (``na``, ``emission_nm``, ``immersion_index``,
         ``sample_index``, …) are taken from ``settings``, else from the image. ``emission_nm`` may be a tuple, one for each
         channel.
     modality: how the image was acquired, where its file is wrong about it.
@@ -141,7 +143,7 @@ def restore_volumes(
     out = InMemory(image, np.float64 if double else np.float32) if out is None else out
     look_through(image, [volume for volume in volumes if out.finished(volume) is None], masks)
     seen = image if axes == image.spatial_axes else one_position(image, axes)
-    source = ChannelPSF.of(seen, psf, psf_voxel_um, psf_model, modality, settings, psf_origin, axes)
+    source = ChannelPSF.of(seen, psf, psf_voxel_um, psf_model, modality, settings, preset, psf_origin, axes)
     settings = {name: value for name, value in settings.items() if name not in source.parameters}
     outcomes: list[Outcome] = []
     for volume in volumes:

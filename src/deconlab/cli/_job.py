@@ -233,8 +233,8 @@ class Job:
     def _refuse_optics(self) -> None:
         from deconlab import psf, schema
 
-        model = self.settings.get("psf_model", "gibson-lanni")
-        names = ["psf_model", *(parameter.name for parameter in schema.parameters(psf.registry.get(model))), "modality"]
+        known = {p.name for model in psf.registry.all().values() for p in schema.parameters(model)}
+        names = ["psf_model", "preset", *sorted(known), "modality"]
         given = [f"--{name.replace('_', '-')}" for name in names if name in self.settings]
         if given:
             raise click.UsageError(

@@ -27,6 +27,7 @@ GROUPS = (
     "Stopping",
     "Output",
     "Computing",
+    "Other",
     "General",
 )
 

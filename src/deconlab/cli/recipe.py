@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from deconlab.cli._command import SETTINGS, DeconlabCommand
-from deconlab.cli._generated import METHOD, PSF_MODEL
+from deconlab.cli._generated import METHOD
+from deconlab.psf._modality import DEFAULT
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -47,7 +48,7 @@ def check(files: tuple[Path, ...]) -> None:
 @command.command(cls=DeconlabCommand)
 @click.option("--method", default=METHOD, show_default=True, help="The method that the recipe is of.")
 @click.option("--prior", help="Its prior.  [default: the method's]")
-@click.option("--psf-model", default=PSF_MODEL, show_default=True, help="The PSF model that computes its PSF.")
+@click.option("--psf-model", default=DEFAULT, show_default=True, help="The PSF model that computes its PSF.")
 def schema(method: str, prior: str | None, psf_model: str) -> None:
     """Print what a recipe may say as JSON Schema, which editors complete and check with."""
     from deconlab.recipe_schema import json_schema, named

@@ -76,7 +76,8 @@ def fixed_options() -> list[click.Parameter]:
         ),
         GroupedOption(
             ["--modality"], group="PSF", metavar="NAME", fact="from the file",
-            help="How the image was acquired, where the file is wrong about it: widefield.",
+            help="How the image was acquired, where the file is silent or wrong about it: widefield, confocal, spinning disk, "
+            "multi-photon, light sheet, STED, ISM, 4Pi.",
         ),
         GroupedOption(
             ["-o", "--output"], group="Output", type=click.Path(path_type=Path),

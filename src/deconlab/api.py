@@ -168,7 +168,13 @@ def prepare(
     if isinstance(fidelity, PoissonLikelihood) and y.device.type != "meta" and fidelity.negative_count:
         share = fidelity.negative_count / fidelity.y.numel()
         notes = (*notes, f"{fidelity.negative_count} negative counts ({share:.2%}) count as 0 in the Poisson model")
-    regulariser = prior if isinstance(prior, Prior) else _make_prior(prior_cls, assigned["prior"], fidelity, voxel_um)
+    if isinstance(prior, Prior):
+        regulariser = prior
+    else:
+        regulariser = _make_prior(prior_cls, assigned["prior"], fidelity, voxel_um)
+        weight = getattr(regulariser, "weight", None)
+        if weight is not None and "weight" not in assigned["prior"]:
+            notes = (*notes, f"λ = {float(weight):.4g} by default; what suits depends on the image: --weight")
     problem = Problem(fidelity, regulariser, constraint or default_constraint(cls))
     rules = [rule(**assigned[rule.__name__]) for rule in STOP_RULES if assigned.get(rule.__name__)]
     return Prepared(
@@ -257,9 +263,17 @@ def _prior_class(cls: type[Method], prior: str | Prior | None) -> type[Prior]:
 
 
 def _make_prior(cls: type[Prior], given: dict[str, Any], fidelity: Fidelity, voxel_um: Sequence[float] | None) -> Prior:
-    """The prior with its facts, which are fields by these names: ``spacing``, the voxel size, and ``level``, the signal's."""
+    """The prior with its facts, which are fields by these names: ``spacing``, the voxel size, and ``level``, the signal's.
+
+    A λ that nobody gave is the declared one at a mean signal of 1, and goes with the unit of intensity as it must for the same
+    result: by the power of the data term's degree less the prior's.
+    """
     fields = getattr(cls, "__dataclass_fields__", {})
     facts: dict[str, Any] = {}
+    power = fidelity.degree - cls.degree
+    if "weight" in fields and "weight" not in given and power and fidelity.y.device.type != "meta":
+        signal = float(fidelity.mean_signal)
+        facts["weight"] = fields["weight"].default * (signal**power if signal > 0 else 1.0)
     if "spacing" in fields:
         ndim = len(fidelity.H.in_shape)
         facts["spacing"] = tuple(voxel_um) if voxel_um is not None else (1.0,) * ndim

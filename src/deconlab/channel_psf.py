@@ -23,7 +23,8 @@ class ChannelPSF:
     """``psf(channel, shape)`` samples the PSF of a channel, and keeps the one asked for last.
 
     ``image`` is the image with what is now known of its optics; ``facts`` are the optics of each channel and
-    ``parameters`` the names of the PSF model's parameters (both empty if the PSF was given).
+    ``parameters`` the names of the settings that went into it: the PSF model's, and ``preset`` (both empty if the PSF was
+    given).
     """
 
     image: Image
@@ -46,9 +47,9 @@ class ChannelPSF:
         model: str | None,
         modality: str | None,
         settings: Mapping[str, Any],
-        preset: str | None = None,
     ) -> ChannelPSF:
         """From what :func:`deconlab.restore.restore_volumes` is told; raises if a PSF cannot be made for every channel."""
+        preset = settings.get("preset")
         if psf is None:
             return cls._computed(image, model, modality, settings, preset)
         if model is not None or preset is not None:
@@ -85,7 +86,7 @@ class ChannelPSF:
             replace(image, channels=channels),
             tuple(model for model, _ in made),
             facts=tuple(found for _, found in made),
-            parameters=names,
+            parameters=(*names, "preset"),
             origin=model,
             preset=preset or "",
         )

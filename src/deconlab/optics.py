@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deconlab.image import Image
     from deconlab.psf import PSFModel
 
+DEFAULT_MODEL = DEFAULT
 BY_CHANNEL = ("emission_nm", "excitation_nm")  # what differs between the channels of one image
 VOXEL_FLAG = "--voxel-um"
 _PLAIN = {
@@ -120,7 +121,7 @@ def model_for(image: Image, modality: str | None = None, model: str | None = Non
         return model
     said = {modality or channel.optics.get("modality") for channel in image.channels}
     kind = said.pop() if len(said) == 1 else None
-    return MODELS.get(kind_of(kind), DEFAULT) if kind else DEFAULT
+    return MODELS.get(kind_of(kind), DEFAULT_MODEL) if kind else DEFAULT_MODEL
 
 
 def _refuse_modality(image: Image, channel: int, name: str, cls: type[PSFModel], said: str | None) -> None:
@@ -178,10 +179,10 @@ def _refuse_missing(image: Image, name: str, told: list[tuple[Fact, ...]], prese
     if unknown:
         sentences.append(f"the voxel size along {unknown} ({VOXEL_FLAG})")
     if sentences:
-        also = "" if name == DEFAULT or preset else f" together with --psf-model {name}"
+        also = "" if name == DEFAULT_MODEL or preset else f" together with --psf-model {name}"
         raise ValueError(
             f"To compute the PSF with {name}, this is missing: {'; '.join(sentences)}. The file does not say it and it is "
-            f"never guessed. Give it{also}, or a PSF with --psf."
+            f"never guessed. Give it{also}, or a PSF with --psf{'' if preset else ', or start from numbers of a --preset'}."
         )
 
 

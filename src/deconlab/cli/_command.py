@@ -78,7 +78,9 @@ class DeconlabGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         package = importlib.import_module("deconlab.cli")
-        order = ("run", "recipe", "info", "methods", "psf", "simulate", "score", "experiment", "demo", "doctor")
+        order = (
+            "run", "compare", "recipe", "info", "methods", "psf", "simulate", "score", "experiment", "demo", "doctor",
+        )  # fmt: skip
         files = [item.name for item in pkgutil.iter_modules(package.__path__)]
         found = [name for name in files if not name.startswith("_") and name != "flags"]
         return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))

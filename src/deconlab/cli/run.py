@@ -22,6 +22,18 @@ def fixed_options() -> list[click.Parameter]:
     return [
         *reading(),
         GroupedOption(
+            ["--channel"], group="Input", metavar="WHICH", fact="default: all",
+            help="Channels to restore: indices from 0, ranges such as 0-3, names, with commas between them.",
+        ),
+        GroupedOption(
+            ["--time"], group="Input", metavar="WHICH", fact="default: all",
+            help="Times to restore: indices from 0 and ranges such as 0-3, with commas between them.",
+        ),
+        GroupedOption(
+            ["--crop"], group="Input", metavar="z=0:20,y=100:200", fact="px; default: all",
+            help="Box to restore: the first voxel along an axis, and the one after the last.",
+        ),
+        GroupedOption(
             ["--recipe"], group="Input", type=FILE, fact="optional",
             help="Repeat what this recipe (the .yaml beside an output, or the output itself) says; flags come before it.",
         ),
@@ -82,12 +94,13 @@ def fixed_options() -> list[click.Parameter]:
             help="Write the estimate after every K-th iteration beside the output.",
         ),
         GroupedOption(
-            ["--checkpoint"], group="Output", type=FILE, fact="optional",
+            ["--checkpoint"], group="Output", type=FILE, fact="with --resume: beside the output, until it is whole",
             help="File from which an interrupted run can go on; saved every 10 iterations and at the end.",
         ),
         GroupedOption(
             ["--resume"], group="Output", is_flag=True,
-            help="Go on from the file named by --checkpoint, if it is there.",
+            help="Go on from what an earlier run has finished and saved; say it from the start, so that iterations are "
+            "saved, too. A file that is done is skipped.",
         ),
         GroupedOption(
             ["--device"], group="Computing", metavar="NAME", fact="default: auto",

@@ -176,13 +176,13 @@ def test_a_real_file_says_voxel_lens_and_wavelengths(tmp_path: Path, shared: Sha
     lens = f"file: lens {expected['lens_id']}, Olympus 100X/1.35, U Plan Apo, IX70"
     assert image.channels[0].optics.facts["na"] == Known(1.35, lens)
     assert image.channels[0].optics.facts["immersion_index"] == Known(1.515, f"{lens}, Oil")
-    assert any("says that it was deconvolved already" in note for note in image.notes)  # title "DECON3D"
+    assert any("say that it was deconvolved already" in note for note in image.notes)  # title "DECON3D"
     io.write(tmp_path / "a.ome.tif", image)
     back = io.read(tmp_path / "a.ome.tif")
     assert (back.channels, back.voxel_um) == (image.channels, image.voxel_um)
 
 
-def packed(path: Path, order: str = "<", lens: int = 9, waves: tuple[int, ...] = (525, 0), **ext: float) -> None:
+def packed(path: Path, order: str = "<", lens: int = 12345, waves: tuple[int, ...] = (525, 0), **ext: float) -> None:
     """Two channels of two planes of 3 × 4, in the layout of the IVE library's header."""
     fields = [4, 3, 4, 6, 0, 0, 0, 1, 1, 1, 0.1, 0.1, 0.3, 90, 90, 90, 1, 2, 3, 0, 0, 0, 0, 4 * 160 if ext else 0]
     fields += [-16224, 0, 0, b"", 8 if ext else 0, 32 if ext else 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, lens, 0, 0, 0, 0, 0, 0]
@@ -211,7 +211,7 @@ def test_what_a_header_cannot_mean_is_named_and_not_used(tmp_path: Path) -> None
     packed(tmp_path / "a.dv", waves=(-50, 0))
     image = io.read(tmp_path / "a.dv")
     assert [channel.optics.facts for channel in image.channels] == [{}, {}]
-    assert image.notes[0] == "the file names its lens by the number 9, which is not known"
+    assert image.notes[0] == "the file names its lens by the number 12345, which is not known"
     assert image.notes[1].startswith("not used: emission_nm = -50.0 (file): a wavelength lies between")
 
 

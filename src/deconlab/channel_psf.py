@@ -100,6 +100,7 @@ class ChannelPSF:
         """The PSF of a channel's volume of ``shape``, in double precision if a model renders it and that is wanted."""
         key = channel, tuple(shape)
         if self._kept is None or self._kept[0] != key:
+            _refuse_left_out(self.sources[channel], self.image, len(shape))
             made = psfs.for_image(
                 self.sources[channel],
                 shape,
@@ -157,6 +158,19 @@ def _channels(psf: Image, count: int, name: str) -> tuple[Any, ...]:
         psf.volume({axis: index if axis == "c" else 0 for axis in psf.axes if axis in "tc"}) for index in range(own)
     ]
     return tuple(parts[channel if own > 1 else 0].data.squeeze() for channel in range(count))
+
+
+def _refuse_left_out(psf: Any, image: Image, ndim: int) -> None:
+    """Say why a PSF that has as many axes as the image has too many: those of one voxel are left out."""
+    single = [axis for axis in image.spatial_axes if axis not in optics.extended_axes(image)]
+    shape = getattr(psf, "shape", ())
+    extended = sum(size > 1 for size in shape)
+    if single and extended > ndim:
+        raise ValueError(
+            f"The PSF extends along {extended} axes ({' × '.join(map(str, shape))}), and the image along "
+            f"{', '.join(optics.extended_axes(image))} alone: axes of one voxel, here {', '.join(single)}, are left out. Give a "
+            f"PSF of {ndim} axes, such as its plane in focus."
+        )
 
 
 def _voxel_um(image: Image) -> tuple[float, ...] | None:

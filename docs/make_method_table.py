@@ -33,11 +33,11 @@ from deconlab.methods import DirectMethod, IterativeMethod, registry
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "method_table.json", HERE / "method_table.md"
 
-SHAPE, VOXEL_UM, SIGMA_PX, REACH_PX, PARTS = (10, 28, 28), (0.2, 0.1, 0.1), 1.3, 4, 3
+SHAPE, VOXEL_UM, SIGMA_PX, REACH_PX, PARTS = (8, 24, 24), (0.2, 0.1, 0.1), 1.2, 3, 3
 PHANTOMS: dict[str, Phantom] = {
-    "bars": HollowBars(count=3, width_um=0.7, wall_um=0.2, gap_um=0.25, step_um=0.4),
-    "beads": Beads(count=14, diameter_um=0.3, brightness_spread=0.7),
-    "filaments": Filaments(count=9, length_um=4.0, diameter_um=0.2, persistence_um=3.0),
+    "bars": HollowBars(count=3, width_um=0.6, wall_um=0.2, gap_um=0.2, step_um=0.3),
+    "beads": Beads(count=10, diameter_um=0.3, brightness_spread=0.7),
+    "filaments": Filaments(count=7, length_um=3.0, diameter_um=0.2, persistence_um=3.0),
 }
 PHOTONS, SEEDS = (20, 200, 2000), (0, 1, 2)
 BACKGROUND = 0.1  # of the peak
@@ -54,7 +54,7 @@ PRIORS = {
 }
 DIALS = {"wiener": "noise_to_signal", "naive-inverse": "epsilon", "truncated-inverse": "epsilon"}
 RATIO, POINTS = 2.0, 12
-SHORT, LONG, LONGEST = 30, 80, 5120  # iterations: while λ is sought; at that λ; where the grid of iterations may end
+SHORT, LONG, LONGEST = 20, 64, 5120  # iterations: while λ is sought; at that λ; where the grid of iterations may end
 SETTLED_DB = 0.05
 
 
@@ -163,7 +163,7 @@ def sought(value_at: Callable[[float], float], centre: float, count: int) -> tup
 
 
 def measured(name: str, prior: str, found: Simulation, known: float | None) -> dict[str, Any]:
-    """A method's best result on one scene. ``known``: the best λ of another seed of the scene, around which to look."""
+    """A method's best result on one scene. ``known``: the λ that was best for the first seed of the scene."""
     cls = registry.get(name)
     background = BACKGROUND * found.photons
     ready = prepare(
@@ -198,14 +198,12 @@ def measured(name: str, prior: str, found: Simulation, known: float | None) -> d
             posed = replace(problem, prior=replace(problem.prior, weight=value * unit))
             return scored.path(posed, 3, most, setting=value)[1]
 
-        count = POINTS if known is None else 3
-        weight, values = sought(
-            lambda value: with_weight(value, SHORT),
-            known or (1e-3 if isinstance(problem.prior, QuadraticPrior) else 0.01),
-            count,
-        )
+        weight, values = known, []
+        if weight is None:
+            centre = 1e-3 if isinstance(problem.prior, QuadraticPrior) else 0.01
+            weight, values = sought(lambda value: with_weight(value, SHORT), centre, POINTS)
         with_weight(weight, LONG)
-        return {**scored.result(), "grid": values}
+        return {**scored.result(), **({"grid": values} if values else {})}
 
 
 def rounded(values: dict[str, Any]) -> dict[str, Any]:

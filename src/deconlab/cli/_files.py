@@ -37,11 +37,11 @@ def is_done(job: Job, settings: Mapping[str, Any]) -> bool:
     volumes = record["volumes"]
     if len(volumes) < record["input"]["volumes"] or any(each["reason"] == "interrupted" for each in volumes):
         return False
-    before, now = record["settings"], told(settings)
+    before, now = record["settings"], told({"method": "richardson-lucy", **settings})
     known = {**record["defaults"], **before}
-    kept = {name: told({name: value}).get(name) for name, value in job.flags.items() if name not in settings and value}
+    kept = told({name: value for name, value in job.flags.items() if name not in before and value is not False})
     same = all(name in now for name in before) and all(known.get(name) == value for name, value in now.items())
-    return same and all(record.get("flags", {}).get(name, kept[name]) == kept[name] for name in kept)
+    return same and record.get("flags", {}) == kept
 
 
 def told(settings: Mapping[str, Any]) -> dict[str, Any]:

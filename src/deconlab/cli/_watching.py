@@ -30,6 +30,7 @@ class Watching:
 
     def __call__(self, volume: Volume, ready: Prepared) -> Watch:
         from deconlab import observers
+        from deconlab.memory import of_prepared
         from deconlab.methods import DirectMethod
         from deconlab.observers import load_checkpoint
         from deconlab.restore import Watch
@@ -43,6 +44,7 @@ class Watching:
             "%s on %s voxels of %s, on %s", ready.method, " × ".join(map(str, ready.blur.in_shape)),
             " × ".join(map(str, ready.blur.shape)), ready.problem.fidelity.y.device,
         )  # fmt: skip
+        log.info("memory: %s", of_prepared(ready, self.image, watched=job.history is not None))
         if isinstance(ready.method, DirectMethod):
             return Watch()
         more = volume.of - volume.number

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import click
 
+from deconlab.cli._command import DEBUG_META
 from deconlab.cli._generated import run_flags
 from deconlab.cli._repeat import RunCommand, recorded, under_flags
 from deconlab.cli.flags import GroupedOption, Numbers, reading, whole
@@ -71,8 +72,10 @@ def fixed_options() -> list[click.Parameter]:
             "multi-photon, light sheet, STED, ISM, 4Pi.",
         ),
         GroupedOption(
-            ["-o", "--output"], group="Output", type=FILE, fact="default: <input>_deconvolved.ome.tif beside the input",
-            help="Where the restored image goes; the ending says the format.",
+            ["-o", "--output"], group="Output", type=click.Path(path_type=Path),
+            fact="default: <input>_deconvolved.ome.tif beside the input",
+            help="Where the restored image goes; the ending says the format. For several inputs a folder, or a pattern "
+            "such as out/{stem}_dec.ome.tif ({stem}, {name}, {folder}).",
         ),
         GroupedOption(
             ["--overwrite"], group="Output", is_flag=True, help="Replace files that exist.",
@@ -119,26 +122,32 @@ def fixed_options() -> list[click.Parameter]:
 
 
 @click.command(cls=RunCommand, name="run", generate=run_flags, params=fixed_options())
-@click.argument("image", type=click.Path(path_type=Path), required=False)
-def command(image: Path | None, **given: Any) -> None:
-    """Restore IMAGE and write the result beside it.
+@click.argument("images", metavar="[IMAGE]...", type=click.Path(path_type=Path), nargs=-1)
+def command(images: tuple[Path, ...], **given: Any) -> None:
+    """Restore each IMAGE and write the result beside it. A folder or a pattern ("*.tif") stands for the files in it.
 
     The PSF comes from --psf, or is computed from the optics in the file; flags add what the file does not say and
     override what it does. Every channel and time is restored by itself. Ctrl-C ends the run after the present iteration
     and writes what was reached. The recipe that repeats it is written beside the result; with --recipe and without IMAGE
-    the recipe's own image is restored.
+    the recipe's own image is restored. Of several files one that fails does not stop the rest: a table at the end tells
+    what became of each, and the exit code is 1.
 
     The flags listed are those of the method, prior and PSF model that the command line names:
     `deconlab run --method NAME --prior NAME --psf-model NAME --help`.
     """
+    from deconlab.cli import _batch, _inputs
     from deconlab.cli._job import Job
 
     ctx = click.get_current_context()
     flags, repeat = under_flags(ctx, {name: value for name, value in given.items() if value is not None})
     flags.pop("recipe", None)
-    if image is None and repeat is None:
+    if images:
+        sources = _inputs.expand(images, flags)
+    elif repeat is not None:
+        sources = [repeat.recipe.input]
+    else:
         raise click.UsageError("Missing argument 'IMAGE'.")
-    job = Job.from_flags(image or repeat.recipe.input, flags)  # type: ignore[union-attr]
-    job.repeat, job.flags = repeat, recorded(ctx, flags)
-    job.check()
-    ctx.exit(job.run())
+    jobs = [Job.from_flags(source, own) for source, own in zip(sources, _inputs.for_each(sources, flags), strict=True)]
+    for job in jobs:
+        job.repeat, job.flags = repeat, recorded(ctx, flags)
+    ctx.exit(_batch.run(jobs, debug=ctx.meta[DEBUG_META]))

@@ -118,6 +118,7 @@ class ChannelPSF:
             if self.psf_origin is not None:
                 made = psfs.as_given(self.sources[channel], self.psf_origin, len(shape), dtype)
             else:
+                _refuse_left_out(self.sources[channel], self.image, len(shape))
                 voxel_um = self.voxel_um
                 made = psfs.for_image(
                     self.sources[channel], shape, voxel_um, psf_voxel_um=self.psf_voxel_um, dtype=dtype
@@ -191,6 +192,19 @@ def _channels(psf: Image, count: int, name: str, axes: str) -> tuple[Any, ...]:
         for index in range(own)
     ]
     return tuple(parts[channel if own > 1 else 0].data.squeeze() for channel in range(count))
+
+
+def _refuse_left_out(psf: Any, image: Image, ndim: int) -> None:
+    """Say why a PSF that has as many axes as the image has too many: those of one voxel are left out."""
+    single = [axis for axis in image.spatial_axes if axis not in optics.extended_axes(image)]
+    shape = getattr(psf, "shape", ())
+    extended = sum(size > 1 for size in shape)
+    if single and extended > ndim:
+        raise ValueError(
+            f"The PSF extends along {extended} axes ({' × '.join(map(str, shape))}), and the image along "
+            f"{', '.join(optics.extended_axes(image))} alone: axes of one voxel, here {', '.join(single)}, are left out. "
+            f"Give a PSF of {ndim} axes, such as its plane in focus."
+        )
 
 
 def _voxel_um(image: Image) -> tuple[float, ...] | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = DEFAULT
 BY_CHANNEL = ("emission_nm", "excitation_nm")  # what differs between the channels of one image
 VOXEL_FLAG = "--voxel-um"
+TOO_COARSE = 100.0  # times the largest voxel that holds what the optics deliver
 _PLAIN = {
     "na": "the numerical aperture",
     "emission_nm": "the emission wavelength",
@@ -82,6 +83,8 @@ def models(
     told = [facts(image, channel, cls, given, preset) for channel in channels]
     _refuse_missing(image, name, told, preset)
     made = [(_made(image, channel, cls, found), found) for channel, found in enumerate(told)]
+    for model, _ in made:
+        _refuse_voxel(image, model)
     _warn_of_depth(made[0][0])
     _warn_of_pinhole(image, made[0][1])
     return made
@@ -184,6 +187,24 @@ def _refuse_missing(image: Image, name: str, told: list[tuple[Fact, ...]], prese
             f"To compute the PSF with {name}, this is missing: {'; '.join(sentences)}. The file does not say it and it is "
             f"never guessed. Give it{also}, or a PSF with --psf{'' if preset else ', or start from numbers of a --preset'}."
         )
+
+
+def _refuse_voxel(image: Image, model: PSFModel) -> None:
+    """Nanometres taken for µm are a thousand times too many; nobody samples a hundred times too coarsely by intent."""
+    limits = model.nyquist_um()
+    if limits is None:
+        return
+    axes = extended_axes(image)
+    for axis in axes:
+        limit = limits[0] if axis == "z" else limits[1]
+        if image.voxel_um[axis] > TOO_COARSE * limit:
+            sizes = [image.voxel_um[a] for a in axes]
+            told, meant = (" × ".join(f"{size * scale:g}" for size in sizes) for scale in (1, 1e-3))
+            raise ValueError(
+                f"The voxel size {told} µm along {', '.join(axes)} cannot be true: along {axis} it is "
+                f"{image.voxel_um[axis] / limit:.0f} times what these optics resolve ({limit:.3g} µm). Voxel sizes are in µm: "
+                f"if nm were meant, say {VOXEL_FLAG} {meant.replace(' × ', ' ')}."
+            )
 
 
 def _warn_of_depth(model: PSFModel) -> None:

@@ -132,6 +132,8 @@ def restore_volumes(
         image = with_voxel_um(image, voxel_um)
     if isinstance(settings.get("start"), Path):
         settings["start"] = from_file(settings["start"]).squeeze()
+    if weights is not None:
+        refuse_weights(method)
     if isinstance(weights, str | Path):
         weights = from_file(weights)
     axes = along(image, axes)
@@ -168,6 +170,15 @@ def restore_volumes(
     history = {**image.history, provenance.KEY: provenance.record(image, said, source, outcomes, len(volumes))}
     channels = source.image.channels if len(source.image.channels) == len(image.channels) else image.channels
     return Restored(replace(image, data=out.data, channels=channels, history=history), tuple(outcomes), source.facts)
+
+
+def refuse_weights(method: Any) -> None:
+    """Raise before anything is read or computed if ``method``, by name or as an object, takes no weights."""
+    from deconlab import methods
+
+    cls = methods.registry.get(method) if isinstance(method, str) else type(method)
+    for reason in methods.weight_refusals(cls):
+        raise ValueError(reason)
 
 
 def _into(

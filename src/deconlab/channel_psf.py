@@ -168,8 +168,8 @@ def _refuse_left_out(psf: Any, image: Image, ndim: int) -> None:
     if single and extended > ndim:
         raise ValueError(
             f"The PSF extends along {extended} axes ({' × '.join(map(str, shape))}), and the image along "
-            f"{', '.join(optics.extended_axes(image))} alone: axes of one voxel, here {', '.join(single)}, are left out. Give a "
-            f"PSF of {ndim} axes, such as its plane in focus."
+            f"{', '.join(optics.extended_axes(image))} alone: axes of one voxel, here {', '.join(single)}, are left out. Give "
+            f"a PSF of {ndim} axes, such as its plane in focus."
         )
 
 

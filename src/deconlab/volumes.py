@@ -131,7 +131,9 @@ def weights_by_volume(image: Image, weights: Any, axes: str | None = None) -> Ca
     one = tuple(n for axis, n in sorted(zip(image.axes, image.data.shape, strict=True), key=_rank) if axis not in at)
     if array.squeeze().shape != tuple(n for n in one if n > 1):
         parts = "" if one == image.data.shape else f", or of one volume's {one}"
-        raise ValueError(f"The weights have shape {array.shape}; they must be of the image's {image.data.shape}{parts}.")
+        raise ValueError(
+            f"The weights have shape {array.shape}; they must be of the image's {image.data.shape}{parts}."
+        )
     return lambda _: array.reshape(one)
 
 

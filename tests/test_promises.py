@@ -205,7 +205,7 @@ def test_every_output_tells_how_it_was_made(tmp_path: Path, ending: str) -> None
 
 
 def test_whether_it_helped_can_be_measured() -> None:
-    """The residual shows a wrong PSF; resolution from two halves of the counts improves by restoring."""
+    """The residual shows a wrong PSF; the resolution against the truth improves by restoring."""
     rng = np.random.default_rng(1)
     truth = 500.0 * (rng.random((64, 64)) > 0.97)
     seen = gaussian_filter(truth, 1.5, mode="wrap") + 5

@@ -188,7 +188,18 @@ def test_a_value_that_cannot_be_true_is_named_and_not_used(tmp_path: Path, wrong
     data = np.random.default_rng(0).poisson(30, (12, 13)).astype("u2")
     tifffile.imwrite(tmp_path / "a.ome.tif", data, description=xml.encode(), metadata=None, photometric="minisblack")
     told = IMPOSSIBLE[wrong]
-    flags = ["--na", "0.8", "--emission-nm", "500", "--immersion-index", "1.515", "--voxel-um", "0.2", "0.2", "--overwrite"]
+    flags = [
+        "--na",
+        "0.8",
+        "--emission-nm",
+        "500",
+        "--immersion-index",
+        "1.515",
+        "--voxel-um",
+        "0.2",
+        "0.2",
+        "--overwrite",
+    ]
     for words in (["info"], ["run"], ["run", *flags, "--iterations", "1"]):
         result = CliRunner().invoke(main, [words[0], str(tmp_path / "a.ome.tif"), *words[1:]])
         text = " ".join(result.output.split())

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from deconlab import api, provenance
 from deconlab.channel_psf import ChannelPSF
 from deconlab.image import Image
+from deconlab.positions import along, one_position, own_axes, restore_positions
 from deconlab.volumes import (
     Destination,
     InMemory,
@@ -86,6 +87,8 @@ def restore_volumes(
     iterations: int | Callable[[Volume], int | None] | None = None,
     force: bool = False,
     out: Destination | None = None,
+    axes: str | None = None,
+    psf_origin: Sequence[int] | str | None = None,
     **settings: Any,
 ) -> Restored:
     """Restore every channel and time of ``image``, one volume after another.
@@ -103,6 +106,10 @@ def restore_volumes(
     iterations: as in :func:`deconlab.api.deconvolve`, or a function that tells them for each volume; with None it ends the
         series there.
     force: restore an image that deconlab has restored before, which is refused otherwise.
+    axes: along which is restored, "zyx" as far as the image has them unless given. At every position on other axes the
+        restoration is one by itself: with "t", every voxel's trace.
+    psf_origin: "first" or a voxel of the PSF, which is then taken as it is, see :func:`deconlab.psf.as_given`; or "centre",
+        which it is without. Must be said where ``axes`` has t.
     out: where the restored volumes go, and which are there already; memory unless given.
     settings: those of :func:`deconlab.api.prepare`, and parameters by name.
 
@@ -117,7 +124,7 @@ def restore_volumes(
     """
     said = {
         "psf": psf, "psf_voxel_um": psf_voxel_um, "psf_model": psf_model, "modality": modality, "voxel_um": voxel_um,
-        "method": method, "weights": weights, "iterations": iterations, **settings,
+        "method": method, "weights": weights, "iterations": iterations, "axes": axes, "psf_origin": psf_origin, **settings,
     }  # fmt: skip
     if not force:
         provenance.refuse_restored(image)
@@ -129,12 +136,14 @@ def restore_volumes(
         refuse_weights(method)
     if isinstance(weights, str | Path):
         weights = from_file(weights)
-    volumes = list(split(image))
-    masks = weights_by_volume(image, weights)
+    axes = along(image, axes)
+    volumes = list(split(image, axes))
+    masks = weights_by_volume(image, weights, axes)
     double = "float64" in str(settings.get("dtype") or image.data.dtype)
     out = InMemory(image, np.float64 if double else np.float32) if out is None else out
     look_through(image, [volume for volume in volumes if out.finished(volume) is None], masks)
-    source = ChannelPSF.of(image, psf, psf_voxel_um, psf_model, modality, settings)
+    seen = image if axes == image.spatial_axes else one_position(image, axes)
+    source = ChannelPSF.of(seen, psf, psf_voxel_um, psf_model, modality, settings, psf_origin, axes)
     settings = {name: value for name, value in settings.items() if name not in source.parameters}
     outcomes: list[Outcome] = []
     for volume in volumes:
@@ -159,7 +168,8 @@ def restore_volumes(
     if callable(iterations):
         said["iterations"] = max((outcome.iterations for outcome in outcomes), default=0) or None
     history = {**image.history, provenance.KEY: provenance.record(image, said, source, outcomes, len(volumes))}
-    return Restored(replace(source.image, data=out.data, history=history), tuple(outcomes), source.facts)
+    channels = source.image.channels if len(source.image.channels) == len(image.channels) else image.channels
+    return Restored(replace(image, data=out.data, channels=channels, history=history), tuple(outcomes), source.facts)
 
 
 def refuse_weights(method: Any) -> None:
@@ -182,16 +192,40 @@ def _into(
     settings: Mapping[str, Any],
 ) -> Outcome:
     """One volume read, restored and put where it belongs. Nothing of it is held when the next one is begun."""
-    part = image.volume(volume.where).data
+    part, own = image.volume(volume.where).data, own_axes(image, source.axes)
     if volume.of > 1 and is_constant(part, mask):
         warnings.warn(f"{volume.label} is constant ({part.flat[0]:g} everywhere): copied as it is.", stacklevel=3)
         outcome, restored = Outcome(volume, "", 0, "constant: copied", 0.0, 0.0), part
     else:
-        outcome, restored = _restore_one(part, volume, source, method, mask, watch, settings)
+        at_places = [n > 1 and axis not in source.axes for axis, n in zip(own, part.shape, strict=True)]
+        if any(at_places):
+            outcome, restored = _restore_each(part, own, volume, source, method, mask, settings)
+        else:
+            outcome, restored = _restore_one(part, volume, source, method, mask, watch, settings)
     out.put(volume, restored)
     if outcome.reason != "interrupted":
         out.finish(outcome, source.notes.get(volume.channel, ()))
     return outcome
+
+
+def _restore_each(
+    part: NDArray[Any],
+    own: str,
+    volume: Volume,
+    source: ChannelPSF,
+    method: Any,
+    mask: NDArray[Any] | None,
+    settings: Mapping[str, Any],
+) -> tuple[Outcome, NDArray[Any]]:
+    """A volume of positions that are restored one by one; nobody watches their iterations."""
+    begin = time.perf_counter()
+    shape = [n for axis, n in zip(own, part.shape, strict=True) if axis in source.axes]
+    psf = source.psf(volume.channel, shape, double="float64" in str(settings.get("dtype") or part.dtype))
+    label = "" if volume.of == 1 else f"{volume.label}: "
+    own_settings = {**settings, "voxel_um": source.voxel_um}
+    restored, done = restore_positions(part, own, source.axes, psf, method, mask, own_settings, label)
+    seconds = time.perf_counter() - begin
+    return Outcome(volume, **{**vars(done), "seconds": seconds}), restored
 
 
 def _restore_one(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from deconlab.cli._files import check_beside, default_output, described, is_done
 from deconlab.cli._watching import Watching
 from deconlab.optics import extended_axes
 from deconlab.selection import select
+from deconlab.volumes import split
 
 if TYPE_CHECKING:
     from deconlab.cli._repeat import Repeat
@@ -119,6 +119,7 @@ class Job:
         if self.repeat is not None:
             image, settings = self.repeat.on(image, settings, self.source)
             self.settings |= {"iterations": settings["iterations"]} if "iterations" in settings else {}
+        self._refuse_positions(image)
         if self.resume and not self.unfinished.exists() and is_done(self, settings):
             log.info("%s is done already. Say --overwrite without --resume to restore it anew.", self.output)
             click.echo(str(self.output))
@@ -161,14 +162,13 @@ class Job:
 
     def _scratch(self, image: Image, settings: Mapping[str, Any]) -> Scratch | None:
         """Where finished volumes go, if there are several, or if what an earlier run has left is to be gone on with."""
-        count = image.data.size // max(
-            1, math.prod(n for a, n in zip(image.axes, image.data.shape, strict=True) if a in "zyx")
-        )
-        if count == 1 and not self.resume:
+        axes = self.settings.get("axes")
+        if sum(1 for _ in split(image, axes)) == 1 and not self.resume:
             scratch.clear(self.unfinished)
             return None
         numbers = np.float64 if self.dtype == "float64" else np.float32
-        out = scratch.Scratch(self.unfinished, image, numbers, self._identity(settings), resume=self.resume)
+        identity = self._identity(settings)
+        out = scratch.Scratch(self.unfinished, image, numbers, identity, axes=axes, resume=self.resume)
         if out.differs:
             log.warning(
                 "Begun anew: what lay in %s was of other %s.", self.unfinished, ", ".join(out.differs).replace("_", " ")
@@ -213,7 +213,7 @@ class Job:
         settings = dict(self.settings)
         settings["dtype"] = torch.float64 if self.dtype == "float64" else torch.float32
         if self.extension_px is not None:
-            count = len(extended_axes(image))
+            count = len(self.settings.get("axes") or extended_axes(image))
             limits = self.extension_px * count if len(self.extension_px) == 1 else self.extension_px
             if len(limits) != count:
                 raise ValueError(f"--limit-extension takes one number, or {count} for this image, not {len(limits)}.")
@@ -248,6 +248,19 @@ class Job:
         given = [f"--{flag}" for flag in ("history", "snapshots", "checkpoint") if getattr(self, flag) is not None]
         if given and issubclass(methods.registry.get(name), methods.DirectMethod):
             raise click.UsageError(f"{name} has no iterations to watch: leave out {', '.join(given)}.")
+
+    def _refuse_positions(self, image: Image) -> None:
+        from deconlab.positions import along, own_axes
+
+        axes = along(image, self.settings.get("axes"))
+        sizes = dict(zip(image.axes, image.data.shape, strict=True))
+        places = [axis for axis in own_axes(image, axes) if axis not in axes and sizes[axis] > 1]
+        given = [f"--{flag}" for flag in ("history", "snapshots", "checkpoint") if getattr(self, flag) is not None]
+        if places and given:
+            raise click.UsageError(
+                f"The positions on {', '.join(places)} are restored one by one, so that there are no iterations to watch: "
+                f"leave out {', '.join(given)}."
+            )
 
     def _compare(self, image: Image, restored: Restored, reference: NDArray[Any]) -> None:
         from deconlab.assess import metrics

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 SHARED = (
-    "axes", "file_axes", "series", "voxel_um", "weights", "boundary", "start", "psf", "psf_voxel_um", "modality", "overwrite",
-    "reference", "device", "threads", "limit_extension", "extension_px",
+    "file_axes", "series", "voxel_um", "weights", "boundary", "start", "psf", "psf_voxel_um", "modality", "overwrite",
+    "reference", "device", "threads", "extension_px",
 )  # fmt: skip
 PARTS = {"channel": "c", "time": "t"}
 
@@ -106,8 +106,7 @@ def command(image: Path, methods: str, own: tuple[str, ...], output: Path | None
             )
     if not picture.parent.exists():
         raise FileNotFoundError(f"The folder {picture.parent} does not exist; make it first.")
-    axes = next((given.pop(name) for name in ("axes", "file_axes") if name in given), None)
-    source = io.read(image, axes=axes, series=given.pop("series", 0))
+    source = io.read(image, axes=given.pop("file_axes", None), series=given.pop("series", 0))
     names = [name.strip() for name in methods.split(",") if name.strip()]
     found, volume = compared(source, names, settings_of(own), given)
     files[1].write_text(f"# {image.name}{volume}\n\n{found.markdown()}\n", encoding="utf-8")
@@ -150,12 +149,12 @@ def compared(
     if reference is not None:
         truth = same_shape(io.read(reference), source, reference)
         reference = source.replace_data(truth).volume(volume.where).data.squeeze()
-    psf, psf_voxel_um, model, modality = (
-        given.pop(name, None) for name in ("psf", "psf_voxel_um", "psf_model", "modality")
+    psf, psf_voxel_um, model, modality, preset = (
+        given.pop(name, None) for name in ("psf", "psf_voxel_um", "psf_model", "modality", "preset")
     )
-    psfs = ChannelPSF.of(source, psf, psf_voxel_um, model, modality, given)
+    psfs = ChannelPSF.of(source, psf, psf_voxel_um, model, modality, given, preset)
     settings = {name: value for name, value in given.items() if name not in psfs.parameters}
-    limit = settings.pop("limit_extension", settings.pop("extension_px", None))
+    limit = settings.pop("extension_px", None)
     if limit is not None:
         settings["extension_px"] = limit * part.ndim if len(limit) == 1 else limit
     if settings.get("start") not in (None, "flat", "measured", "wiener"):

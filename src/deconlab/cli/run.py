@@ -10,7 +10,7 @@ import click
 from deconlab.cli._command import DEBUG_META
 from deconlab.cli._generated import run_flags
 from deconlab.cli._repeat import RunCommand, recorded, under_flags
-from deconlab.cli.flags import GroupedOption, Numbers, reading, whole
+from deconlab.cli.flags import GroupedOption, Numbers, Origin, reading, whole
 from deconlab.operators.blur import Boundary
 
 DTYPES = ("float32", "float64", "uint8", "uint16", "int16", "uint32", "int32")
@@ -50,6 +50,10 @@ def fixed_options() -> list[click.Parameter]:
             help="File of the image's shape: how far each voxel is trusted; 0 masks it (saturated, dead, missing).",
         ),
         GroupedOption(
+            ["--axes"], group="Method", metavar="LETTERS", fact="default: zyx",
+            help="Axes along which is restored, each position on the others by itself: t for traces, c for spectra.",
+        ),
+        GroupedOption(
             ["--boundary"], group="Method", type=click.Choice(get_args(Boundary)), fact="default: open",
             help="What lies beyond the border: anything (open), the image again, its mirror image, or darkness.",
         ),
@@ -65,6 +69,10 @@ def fixed_options() -> list[click.Parameter]:
         GroupedOption(
             ["--psf-voxel-um"], group="PSF", type=um, fact="µm; from the PSF's file, else as the image's",
             help="Voxel size of the PSF in --psf.",
+        ),
+        GroupedOption(
+            ["--psf-origin"], group="PSF", type=Origin(), fact="default: its centre; required along t",
+            help="Voxel of the PSF, from 0, that blurs nothing aside (first for a causal one): the PSF is then taken as it is.",
         ),
         GroupedOption(
             ["--modality"], group="PSF", metavar="NAME", fact="from the file",

@@ -96,10 +96,9 @@ class RadialModel(PSFModel):
         if grid.ndim == 3:
             return grid.offsets(0), self._notes()
         z = torch.tensor([self.best_focus_um()], dtype=torch.float64)
-        off = round(float(z), 6) + 0.0  # no -5e-15 µm
         note = (
-            f"Two dimensions: the slice in best focus ({off:+.3g} µm from the nominal focus) stands for the whole; light from "
-            f"out of focus is not modelled"
+            f"Two dimensions: the slice in best focus ({round(float(z), 6) + 0.0:+.3g} µm from the nominal focus) stands for "
+            "the whole; light from out of focus is not modelled"
         )
         return z, (*self._notes(), note)
 

@@ -13,6 +13,7 @@ midpoints per pixel and is itself 1e-3 from the integral, which deconlab compute
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import time
@@ -137,29 +138,39 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", default=["64x128x128", "128x256x256"], help="z × y × x, as 64x128x128")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="file to write the numbers to: docs/make_psf_page.py takes them")
     parser.add_argument("--reference", type=Path, help="folder with the reference PSFs (npz)")
     arguments = parser.parse_args()
     import torch
 
     torch.set_num_threads(arguments.threads)
     shapes = [tuple(int(size) for size in text.split("x")) for text in arguments.shapes]
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
-    print(f"Python {platform.python_version()}, torch {torch.__version__}, {arguments.threads} thread(s), CPU seconds")
+    machine = [
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}",
+        f"Python {platform.python_version()}, torch {torch.__version__}, {arguments.threads} thread(s), CPU seconds",
+    ]
+    print(*machine, sep="\n")
     head = "".join(f"{text:>14}{'ratio':>8}" for text in arguments.shapes)
     print(f"{'':11}{'':32}{head}{'error':>11}")
     ours: dict[tuple[str, int], float] = {}
+    measured: list[dict[str, Any]] = []
     for row in ROWS:
         try:
             render = row.make()
         except ImportError as reason:
             print(f"{row.group:11}{row.name:32}skipped: {reason}")
             continue
-        cells = ""
+        cells, times = "", []
         for place, shape in enumerate(shapes):
             seconds = least(render, shape, arguments.repeats)  # type: ignore[arg-type]
             base = ours.setdefault((row.group, place), seconds)
             cells += f"{seconds:14.3f}{seconds / base:8.1f}"
-        print(f"{row.group:11}{row.name:32}{cells}{error(render, row.reference, arguments.reference)}")
+            times.append({"shape": list(shape), "seconds": seconds, "ratio": seconds / base})
+        off = error(render, row.reference, arguments.reference)
+        print(f"{row.group:11}{row.name:32}{cells}{'-' if off is None else format(off, '.1e'):>11}", flush=True)
+        measured.append({"group": row.group, "name": row.name, "times": times, "error": off})
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps({"machine": machine, "rows": measured}, indent=1) + "\n", encoding="utf-8")
 
 
 def least(render: Render, shape: Shape, repeats: int) -> float:
@@ -173,15 +184,15 @@ def least(render: Render, shape: Shape, repeats: int) -> float:
     return min(found)
 
 
-def error(render: Render, name: str, folder: Path | None) -> str:
+def error(render: Render, name: str, folder: Path | None) -> float | None:
     """max|a - b| / max b of what is rendered and the reference, on its grid."""
     if folder is None or not (folder / f"{name}.npz").exists():
-        return f"{'-':>11}"
+        return None
     reference = np.load(folder / f"{name}.npz")["psf"].astype(float)
     found = np.asarray(render(SMALL), dtype=float)
     found, reference = found / found.sum(), reference / reference.sum()
     off = min(abs(found - reference).max(), abs(found[::-1] - reference).max())  # some count z the other way
-    return f"{off / reference.max():11.1e}"
+    return float(off / reference.max())
 
 
 if __name__ == "__main__":

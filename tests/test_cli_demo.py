@@ -22,9 +22,15 @@ from deconlab.image import Image
 def test_the_demo_restores_its_file_as_a_user_would_and_gains_three_decibels(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["demo", str(tmp_path / "d")])
     assert result.exit_code == 0, result.output
-    files = ("demo.png", "simulated.ome.tif", "simulated_deconvolved.ome.tif", "truth.ome.tif")
+    files = (
+        "demo.png",
+        "simulated.ome.tif",
+        "simulated_deconvolved.ome.tif",
+        "simulated_deconvolved.yaml",
+        "truth.ome.tif",
+    )
     assert sorted(path.name for path in (tmp_path / "d").iterdir()) == list(files)
-    data, after, truth = (io.read(tmp_path / "d" / name) for name in (*files[1:3], files[3]))
+    data, after, truth = (io.read(tmp_path / "d" / name) for name in (*files[1:3], files[4]))
     assert (data.data.dtype, data.channels[0].optics.get("na")) == (np.uint16, 0.9)
     assert data.channels[0].optics.get("modality") == "widefield"
     assert after.voxel_um == truth.voxel_um == data.voxel_um

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from deconlab import io
 from deconlab.cli import main
 from deconlab.image import Channel, Image, Optics
-from deconlab.psf import GibsonLanni
+from deconlab.psf import TorokVarga
 
 OPTICS = ("--na", "0.8", "--emission-nm", "520", "--immersion-index", "1")
 
@@ -73,9 +73,9 @@ def test_info_reads_real_files(shared: Callable[[str], Path]) -> None:
 def test_psf_renders_the_optics_given(tmp_path: Path) -> None:
     where = ("--shape", 5, 33, 31, "--voxel-um", 0.3, 0.14, 0.14, "-o", tmp_path / "psf.tif")
     text = call("psf", *OPTICS, *where)
-    assert "GibsonLanni: na 0.8" in text
+    assert "na                      0.8         (user)" in text
     found = io.read(tmp_path / "psf.tif")
-    expected = GibsonLanni(na=0.8, emission_nm=520, immersion_index=1).render((5, 33, 31), (0.3, 0.14, 0.14))
+    expected = TorokVarga(na=0.8, emission_nm=520, immersion_index=1).render((5, 33, 31), (0.3, 0.14, 0.14))
     assert np.array_equal(found.data, expected.data.numpy())
     assert found.voxel_um == {"z": 0.3, "y": 0.14, "x": 0.14}
     assert float(found.data.sum()) == pytest.approx(1, abs=1e-5)
@@ -87,7 +87,7 @@ def test_psf_of_an_image_serves_every_channel_of_its_run(stack: Path, tmp_path: 
     found = io.read(tmp_path / "psf.ome.tif")
     assert (found.axes, found.data.shape[:2]) == ("czyx", (2, 7))
     assert [channel.name for channel in found.channels] == ["DAPI", "GFP"]
-    model = GibsonLanni(na=0.8, emission_nm=460, immersion_index=1)
+    model = TorokVarga(na=0.8, emission_nm=460, immersion_index=1)
     expected = model.render(found.data.shape[1:], (0.3, 0.14, 0.14)).data.numpy()
     assert np.array_equal(found.data[0], expected)
     assert float(found.data[1].max()) < float(found.data[0].max())  # the longer wave is the broader

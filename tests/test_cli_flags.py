@@ -17,6 +17,7 @@ from deconlab.cli import main
 from deconlab.cli._generated import run_flags
 from deconlab.cli.flags import gather, options, peek
 from deconlab.functionals import Prior
+from deconlab.psf._modality import DEFAULT
 from deconlab.units import Doc, Ge, Gt, Le, Um
 
 PAIRS = [(name, prior) for name, cls in methods.registry.all().items() for prior in methods.admissible_priors(cls)]
@@ -59,7 +60,7 @@ def test_help_lists_every_declared_parameter_with_unit_bounds_and_default(method
     declaring = api.parts(cls, functionals.registry.get(prior))
     if issubclass(cls, methods.DirectMethod):
         declaring = {part: declaring[part] for part in ("method", "prior", "counts")}  # there is nothing to stop
-    for part, owner in [*declaring.items(), ("psf", psf.registry.get("gibson-lanni"))]:
+    for part, owner in [*declaring.items(), ("psf", psf.registry.get(DEFAULT))]:
         for parameter in schema.parameters(owner):
             [shown] = [squeezed(entry) for entry in entries if re.match(rf"{parameter.flag}\s", entry)]
             assert squeezed(parameter.help).lower() in shown.lower()

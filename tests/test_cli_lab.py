@@ -24,7 +24,7 @@ from deconlab.formation.exposure import expected_electrons
 from deconlab.formation.recipe import Recipe
 from deconlab.formation.sensor import sensor_of
 from deconlab.image import Image
-from deconlab.psf import Gaussian, GibsonLanni
+from deconlab.psf import Gaussian, TorokVarga
 
 OPTICS = ("--na", "0.8", "--emission-nm", "520", "--immersion-index", "1.0")
 FIELD = ("--shape", "6", "24", "25", "--voxel-um", "0.3", "0.14", "0.14", "--margin", "3", "6", "6")
@@ -41,7 +41,7 @@ def run(*arguments: object) -> Result:
 
 
 def lab(folder: Path, *more: str) -> Result:
-    return run("simulate", "--psf", "gibson-lanni", *OPTICS, *FIELD, "-o", folder, *more)
+    return run("simulate", "--psf", "torok-varga", *OPTICS, *FIELD, "-o", folder, *more)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_bad_input_is_named(arguments, message, tmp_path):
 def test_optics_that_are_missing_are_all_named(tmp_path):
     result = invoke("simulate", "--na", "0.8", "-o", tmp_path)
     assert result.exit_code == 2
-    assert "The PSF model gibson-lanni needs --emission-nm, --immersion-index." in result.output
+    assert "The PSF model torok-varga needs --emission-nm, --immersion-index." in result.output
 
 
 def test_no_flag_of_simulate_is_declared_twice_in_any_combination():
@@ -211,7 +211,7 @@ def test_recipes_of_every_phantom_repeat_it(name):
 
 def test_recipes_that_cannot_be_are_refused():
     recipe = Recipe(
-        phantoms.get("beads")(), GibsonLanni(na=0.8, emission_nm=520, immersion_index=1), Camera(), (9, 9), (1, 1)
+        phantoms.get("beads")(), TorokVarga(na=0.8, emission_nm=520, immersion_index=1), Camera(), (9, 9), (1, 1)
     )
     data = recipe.as_data()
     with pytest.raises(ValueError, match=r"The recipe lacks psf, shape\. Is it one that"):

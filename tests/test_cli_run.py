@@ -72,7 +72,7 @@ def test_the_optics_in_the_file_are_enough(stack: Path) -> None:
     assert (after.axes, after.data.shape, after.data.dtype, after.voxel_um) == ("zyx", (5, 20, 21), np.float32, VOXEL)
     assert after.channels[0].name == "GFP"
     assert after.channels[0].optics.get("na") == 0.8
-    model = deconlab.psf.GibsonLanni(na=0.8, emission_nm=520.0, immersion_index=1.0)
+    model = deconlab.psf.TorokVarga(na=0.8, emission_nm=520.0, immersion_index=1.0)
     expected = deconlab.deconvolve(before.data, model, iterations=4, voxel_um=(0.3, 0.14, 0.14))
     assert np.array_equal(after.data, expected.x)
     assert after.history["deconvolution"]["volumes"][0]["reason"] == "reached 4 iterations"
@@ -268,8 +268,8 @@ def test_a_file_that_is_no_image_of_ours(tmp_path: Path) -> None:
     assert "colour samples" in bad(tmp_path / "rgb.tif", "--psf", kernel)
     tifffile.imwrite(tmp_path / "four.tif", rng.random((2, 3, 9, 9)).astype(np.float32), photometric="minisblack")
     text = bad(tmp_path / "four.tif", "--psf", kernel)
-    assert "--axes" in text
-    good(tmp_path / "four.tif", "--psf", kernel, "--axes", "tcyx", "--iterations", 1)
+    assert "--file-axes" in text
+    good(tmp_path / "four.tif", "--psf", kernel, "--file-axes", "tcyx", "--iterations", 1)
     tifffile.imwrite(tmp_path / "whole.tif", rng.random((64, 64)).astype(np.float32))
     (tmp_path / "cut.tif").write_bytes((tmp_path / "whole.tif").read_bytes()[:3000])
     assert "cut.tif cannot be read as a TIFF" in bad(tmp_path / "cut.tif", "--psf", kernel)
@@ -353,7 +353,7 @@ def test_a_confocal_file_asks_for_its_psf(tmp_path: Path) -> None:
     channel = Channel("GFP", Optics().known("file", **{**OPTICS, "modality": "confocal"}))
     io.write(tmp_path / "a.ome.tif", Image(counts(5, 20, 21), "zyx", VOXEL, (channel,)), dtype="uint16")
     text = bad(tmp_path / "a.ome.tif")
-    assert "To compute the PSF with confocal, this is missing: excitation_nm (--excitation-nm)" in text
+    assert "To compute the PSF with confocal, this is missing: the excitation wavelength (--excitation-nm)" in text
     assert "together with --psf-model confocal, or a PSF with --psf" in text
     good(
         tmp_path / "a.ome.tif",

@@ -198,7 +198,7 @@ def test_axes_of_a_cube(tmp_path: Path) -> None:
         fits.writeto(tmp_path / "b.fits", cube, fits.Header({"CTYPE3": kind}), overwrite=True)
         assert io.read(tmp_path / "b.fits").axes == f"{axis}yx"
     fits.writeto(tmp_path / "c.fits", np.ones((2, 2, 3, 4)))
-    with pytest.raises(ValueError, match=r"4 dimensions \(2, 2, 3, 4\) without names .*--axes czyx"):
+    with pytest.raises(ValueError, match=r"4 dimensions \(2, 2, 3, 4\) without names .*--file-axes czyx"):
         io.read(tmp_path / "c.fits")
 
 
@@ -272,7 +272,7 @@ def test_arrays_of_numpy(tmp_path: Path) -> None:
     assert io.read(tmp_path / "a.npy", axes="TYX").axes == "tyx"
     for shape, hint in (((2, 3, 4, 5), "czyx"), ((), "x")):
         np.save(tmp_path / "a.npy", np.ones(shape))
-        with pytest.raises(ValueError, match=rf"has {len(shape)} dimensions .*--axes {hint}"):
+        with pytest.raises(ValueError, match=rf"has {len(shape)} dimensions .*--file-axes {hint}"):
             io.read(tmp_path / "a.npy")
 
 
@@ -341,7 +341,7 @@ def test_deep_and_binary_pictures(tmp_path: Path) -> None:
 def test_colours_are_channels_only_when_asked_for(tmp_path: Path) -> None:
     colours = np.arange(60, dtype="u1").reshape(4, 5, 3)
     PIL.Image.fromarray(colours).save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"is a colour picture of shape \(4, 5, 3\).*--axes yxc"):
+    with pytest.raises(ValueError, match=r"is a colour picture of shape \(4, 5, 3\).*--file-axes yxc"):
         io.read(tmp_path / "a.png")
     image = io.read(tmp_path / "a.png", axes="YXC")
     assert [channel.name for channel in image.channels] == ["red", "green", "blue"]

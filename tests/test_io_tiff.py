@@ -68,7 +68,7 @@ def test_a_plain_stack_has_planes_and_no_voxel_size(tmp_path: Path) -> None:
 
 def test_four_nameless_dimensions_must_be_named(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.ones((2, 3, 4, 5), "u2"), photometric="minisblack")
-    with pytest.raises(ValueError, match=r"4 dimensions \(2, 3, 4, 5\) without names .*--axes czyx"):
+    with pytest.raises(ValueError, match=r"4 dimensions \(2, 3, 4, 5\) without names .*--file-axes czyx"):
         io.read(tmp_path / "a.tif")
     assert io.read(tmp_path / "a.tif", axes="zcyx").axes == "zcyx"
     with pytest.raises(ValueError, match=r"axes='zyx' does not fit"):
@@ -426,7 +426,7 @@ def test_what_a_truncated_stack_holds_can_be_had_by_name(tmp_path: Path) -> None
     raw = path.read_bytes()
     for cut in (raw[:6000], raw[:chain] + bytes(4) + raw[chain + 4 : 6000]):  # ImageJ itself links no further pages
         path.write_bytes(cut)
-        with pytest.raises(ValueError, match=r"is damaged \(.*ImageJ.*shape \(20, 30\).*truncated.*--axes yx"):
+        with pytest.raises(ValueError, match=r"is damaged \(.*ImageJ.*shape \(20, 30\).*truncated.*--file-axes yx"):
             io.read(path)
         image = io.read(path, axes="yx")
         assert np.array_equal(image.data, data[0])
@@ -445,7 +445,9 @@ def forged(path: Path, old: str, new: str) -> None:
 
 def test_a_description_of_other_sizes_is_refused(tmp_path: Path) -> None:
     forged(tmp_path / "a.ome.tif", 'SizeX="30"', 'SizeX="31"')
-    with pytest.raises(ValueError, match=r"says it holds .*z = 4, y = 20, x = 31, but only.*\(4, 20, 30\).*--axes zyx"):
+    with pytest.raises(
+        ValueError, match=r"says it holds .*z = 4, y = 20, x = 31, but only.*\(4, 20, 30\).*--file-axes zyx"
+    ):
         io.read(tmp_path / "a.ome.tif")
     assert io.read(tmp_path / "a.ome.tif", axes="zyx").data.shape == (4, 20, 30)
 

@@ -12,8 +12,24 @@ import torch
 from PIL import Image
 
 from deconlab.assess.psf_comparison import compare_psfs
-from deconlab.assess.psf_picture import otf_support, psf_picture
-from deconlab.psf import BornWolf, Confocal, Gaussian, GibsonLanni, Lorentz, Moffat, TorokVarga
+from deconlab.assess.psf_picture import psf_picture
+from deconlab.psf import (
+    ISM,
+    STED,
+    BornWolf,
+    Confocal,
+    FourPi,
+    Gaussian,
+    GibsonLanni,
+    LightSheet,
+    Lorentz,
+    Moffat,
+    Multiphoton,
+    Polychromatic,
+    TorokVarga,
+    Zernike,
+    otf_support,
+)
 
 OIL: dict[str, Any] = {"na": 1.4, "emission_nm": 610.0, "immersion_index": 1.515}
 
@@ -117,10 +133,73 @@ def test_the_support_is_a_torus_with_a_missing_cone() -> None:
     assert np.isnan(otf_support(2.01 * na / wavelength, na, n, wavelength))
 
 
+@pytest.mark.parametrize(
+    ("model", "parts"),
+    [
+        (Confocal(na=1.2, excitation_nm=480, emission_nm=600, immersion_index=1.4), (("wide", 0.48), ("wide", 0.6))),
+        (ISM(na=1.2, excitation_nm=480, emission_nm=600, immersion_index=1.4), (("wide", 0.48), ("wide", 0.6))),
+        (Multiphoton(na=1.2, excitation_nm=900, immersion_index=1.4), (("wide", 0.9), ("wide", 0.9))),
+        (
+            FourPi(na=1.2, excitation_nm=480, emission_nm=600, immersion_index=1.4, kind="A"),
+            (("both", 0.48), ("wide", 0.6)),
+        ),
+        (
+            FourPi(na=1.2, excitation_nm=480, emission_nm=600, immersion_index=1.4, kind="C"),
+            (("both", 0.48), ("both", 0.6)),
+        ),
+    ],
+)
+def test_borders_of_products_hold_what_pairs_of_rays_make_and_no_more(model: Any, parts: Any) -> None:
+    """Against differences of rays on the caps (of both objectives, in 4Pi), summed over the factors at random."""
+    rng, na, n = np.random.default_rng(0), 1.2, 1.4
+    count = 400_000
+
+    def rays(wavelength: float, sides: str) -> np.ndarray:
+        turn, q = rng.uniform(0, 2 * np.pi, count), na * np.sqrt(rng.uniform(0, 1, count))
+        q[: count // 2] = na  # the rim makes the border
+        sign = rng.choice([-1, 1], count) if sides == "both" else 1
+        return np.stack([q * np.cos(turn), q * np.sin(turn), sign * np.sqrt(n**2 - q**2)]) / wavelength
+
+    total = sum(rays(wavelength, sides) - rays(wavelength, sides) for sides, wavelength in parts)
+    kr, kz = np.hypot(total[0], total[1]), abs(total[2])
+    border_r, border_z = model.otf_border()
+    assert kr.max() <= border_r[-1] * 1.0001
+    allowed = np.interp(kr, border_r, border_z)
+    assert (kz - allowed).max() < 0.03 * border_z.max()
+    bins = np.digitize(kr, np.linspace(0, 0.5 * border_r[-1], 9))
+    reached = [(kz / allowed)[bins == place].max() for place in range(1, 9)]
+    assert min(reached) > 0.85  # random rays hardly ever make the very border
+
+
+def test_where_there_is_no_end_there_is_no_border() -> None:
+    sted = STED(na=1.4, excitation_nm=640, emission_nm=670, depletion_nm=775, immersion_index=1.515)
+    assert sted.otf_border() is None
+    assert Gaussian(fwhm_px=3).otf_border() is None
+
+
+def test_other_borders_follow_their_model() -> None:
+    """Paraxial waves are parabolas; a sheet adds its own band along z; of many colours the shortest reaches farthest."""
+    kr, kz = BornWolf(na=0.5, emission_nm=500, immersion_index=1.0).otf_border() or ((), ())
+    q = np.linspace(-0.5, 0.5, 2001)
+    for place in (20, 77, 140):
+        shift = round(kr[place] * 0.5 / (q[1] - q[0]))
+        largest = abs(q[shift:] ** 2 - q[: len(q) - shift] ** 2).max() / 2 / 0.5
+        assert kz[place] == pytest.approx(largest, rel=1e-2)
+    sheet = LightSheet(na=1.0, emission_nm=525, immersion_index=1.333, excitation_nm=488, sheet="scanned")
+    plain = TorokVarga(na=1.0, emission_nm=525, immersion_index=1.333).otf_border()
+    assert plain is not None
+    assert np.allclose((sheet.otf_border() or plain)[1] - plain[1], 2 * 0.1 / 0.488)
+    colours = Polychromatic(na=1.0, emission_nm=525, immersion_index=1.333, spectrum="500:1 550:1").otf_border()
+    assert colours is not None
+    assert colours[0][-1] == pytest.approx(2 / 0.5)
+    pupil = Zernike(na=1.0, emission_nm=525, immersion_index=1.333).otf_border()
+    assert np.allclose((pupil or plain)[0], plain[0])
+
+
 def test_the_picture_shows_both_sections_and_the_border(tmp_path: Path) -> None:
     psf = TorokVarga(**OIL).render((21, 41, 41), (0.2, 0.1, 0.1))
     psf_picture(psf, tmp_path / "plain.png", width=123)
-    psf_picture(psf, tmp_path / "lines.png", width=123, na=1.4, index=1.515, wavelength_nm=610)
+    psf_picture(psf, tmp_path / "lines.png", width=123, border=TorokVarga(**OIL).otf_border())
     pictures = []
     for name in ("plain.png", "lines.png"):
         with Image.open(tmp_path / name) as picture:

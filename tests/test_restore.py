@@ -15,7 +15,7 @@ import deconlab
 from deconlab import io
 from deconlab.image import Channel, Image, Optics
 from deconlab.optics import facts, models
-from deconlab.psf import GibsonLanni, SamplingWarning
+from deconlab.psf import SamplingWarning, TorokVarga
 from deconlab.restore import Volume, Watch, is_constant, restore, restore_volumes, split, with_voxel_um
 
 PSF = np.outer([1.0, 2, 1], [1, 2, 1]) / 16
@@ -45,7 +45,7 @@ def test_every_volume_is_restored_as_if_alone_with_the_psf_of_its_channel(series
     assert result.voxel_um == VOXEL
     assert [c.name for c in result.channels] == ["DAPI", "GFP"]
     for where, volume in series.volumes():
-        model = GibsonLanni(na=0.8, emission_nm=(460, 520)[where["c"]], immersion_index=1.0)
+        model = TorokVarga(na=0.8, emission_nm=(460, 520)[where["c"]], immersion_index=1.0)
         alone = deconlab.deconvolve(volume.data, model, iterations=3, voxel_um=(0.3, 0.14, 0.14))
         assert np.array_equal(result.volume(where).data, alone.x)
 
@@ -55,11 +55,11 @@ def test_history_tells_all_and_is_plain_data(series: Image, tmp_path: Path) -> N
     record = json.loads(json.dumps(result.history["deconvolution"]))
     assert record["software"]["deconlab"] == deconlab.__version__
     optics = record["psf"]["channels"][1]["optics"]
-    assert optics["emission_nm"] == [520.0, "file"]
-    assert optics["sample_index"] == [1.33, "user"]
-    assert optics["coverslip_um"] == [170.0, "default"]
+    assert optics["emission_nm"] == {"value": 520.0, "unit": "nm", "source": "file"}
+    assert optics["sample_index"] == {"value": 1.33, "source": "user"}
+    assert optics["coverslip_um"] == {"value": 170.0, "unit": "µm", "source": "default"}
     assert record["psf"]["channels"][0]["steps"][0].startswith(
-        "PSF by gibson-lanni: na 0.8 (file), emission_nm 460 nm (file)"
+        "PSF by torok-varga: na 0.8 (file), emission_nm 460 nm (file)"
     )
     assert len(record["volumes"]) == 6
     last = record["volumes"][-1]
@@ -70,8 +70,10 @@ def test_history_tells_all_and_is_plain_data(series: Image, tmp_path: Path) -> N
     io.write(tmp_path / "a.ome.tif", result)
     again = io.read(tmp_path / "a.ome.tif")
     assert again.history["deconvolution"] == record
-    with pytest.warns(UserWarning, match="restored by deconlab before"):
+    with pytest.raises(ValueError, match=r"restored by deconlab before \(RichardsonLucy\(\), reached 2 iter.*--force"):
         restore(again, psf=PSF[None], iterations=1)
+    twice = restore(again, psf=PSF[None], iterations=1, force=True)
+    assert twice.history["deconvolution"]["before"] == record
 
 
 def test_volumes_come_channel_by_channel_with_names_for_files_and_people(series: Image) -> None:
@@ -104,7 +106,9 @@ def test_everything_that_is_missing_is_asked_for_at_once() -> None:
 @pytest.mark.filterwarnings("ignore::deconlab.psf.SamplingWarning")
 def test_a_confocal_image_is_never_restored_with_a_widefield_psf() -> None:
     image = Image(counts(4, 16, 16), "zyx", VOXEL, (channel("A", 520.0, modality="confocal"),))
-    with pytest.raises(ValueError, match=r"with confocal, this is missing: excitation_nm.*or a PSF with --psf"):
+    with pytest.raises(
+        ValueError, match=r"with confocal, this is missing: the excitation wavelength.*or a PSF with --psf"
+    ):
         restore(image, iterations=1)
     with pytest.raises(ValueError, match=r"acquired as 'confocal' according to the file.*--psf"):
         restore(image, iterations=1, psf_model="gibson-lanni")
@@ -118,7 +122,7 @@ def test_a_confocal_image_is_never_restored_with_a_widefield_psf() -> None:
 
 
 def test_the_users_word_outranks_the_files(series: Image) -> None:
-    found = facts(series, 1, GibsonLanni, {"na": 0.7, "emission_nm": (470.0, 530.0)})
+    found = facts(series, 1, TorokVarga, {"na": 0.7, "emission_nm": (470.0, 530.0)})
     assert {f.name: (f.value, f.source) for f in found if f.name in ("na", "emission_nm", "immersion_index")} == {
         "na": (0.7, "user"),
         "emission_nm": (530.0, "user"),

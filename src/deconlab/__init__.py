@@ -12,14 +12,17 @@ if TYPE_CHECKING:
     from deconlab.api import Restoration, deconvolve
     from deconlab.comparison import compare
     from deconlab.errors import DeconvolutionError
+    from deconlab.recipe import Recipe
 
-_WHERE = {"Restoration": "api", "compare": "comparison", "deconvolve": "api", "DeconvolutionError": "errors"}
+_WHERE = {
+    "Recipe": "recipe", "Restoration": "api", "compare": "comparison", "deconvolve": "api", "DeconvolutionError": "errors",
+}  # fmt: skip
 _PACKAGES = (
-    "formation", "functionals", "image", "io", "methods", "observers", "operators", "problem", "psf", "restore", "solve",
-    "stopping", "testing",
+    "formation", "functionals", "image", "io", "methods", "observers", "operators", "problem", "psf", "recipe", "restore",
+    "solve", "stopping", "testing",
 )  # fmt: skip
 
-__all__ = ["DeconvolutionError", "Restoration", "__version__", "compare", "deconvolve"]
+__all__ = ["DeconvolutionError", "Recipe", "Restoration", "__version__", "compare", "deconvolve"]
 
 
 def __getattr__(name: str) -> Any:

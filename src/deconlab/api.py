@@ -169,7 +169,7 @@ def prepare(
         share = fidelity.negative_count / fidelity.y.numel()
         notes = (*notes, f"{fidelity.negative_count} negative counts ({share:.2%}) count as 0 in the Poisson model")
     regulariser = prior if isinstance(prior, Prior) else _make_prior(prior_cls, assigned["prior"], fidelity, voxel_um)
-    problem = Problem(fidelity, regulariser, constraint or _default_constraint(cls))
+    problem = Problem(fidelity, regulariser, constraint or default_constraint(cls))
     rules = [rule(**assigned[rule.__name__]) for rule in STOP_RULES if assigned.get(rule.__name__)]
     return Prepared(
         chosen,
@@ -269,7 +269,8 @@ def _make_prior(cls: type[Prior], given: dict[str, Any], fidelity: Fidelity, vox
     return cls(**given, **facts)
 
 
-def _default_constraint(cls: type[Method]) -> Constraint:
+def default_constraint(cls: type[Method]) -> Constraint:
+    """x >= 0 where a method can honour it."""
     return NonNegative() if issubclass(NonNegative, cls.constraint) else Free()
 
 

@@ -11,6 +11,7 @@ from deconlab import optics, schema
 from deconlab import psf as psfs
 from deconlab.image import OPTICS_UNITS, Image
 from deconlab.lazytorch import torch
+from deconlab.psf._modality import kind_of
 
 if TYPE_CHECKING:
     from deconlab.optics import Fact
@@ -31,7 +32,9 @@ class ChannelPSF:
     facts: tuple[tuple[Fact, ...], ...] = ()
     parameters: tuple[str, ...] = ()
     origin: str = ""
+    preset: str = ""
     notes: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    captured: dict[int, tuple[float, ...]] = field(default_factory=dict)
     _kept: tuple[Any, PSF] | None = None
 
     @classmethod
@@ -43,12 +46,14 @@ class ChannelPSF:
         model: str | None,
         modality: str | None,
         settings: Mapping[str, Any],
+        preset: str | None = None,
     ) -> ChannelPSF:
         """From what :func:`deconlab.restore.restore_volumes` is told; raises if a PSF cannot be made for every channel."""
         if psf is None:
-            return cls._computed(image, model or optics.model_for(image, modality), modality, settings)
-        if model is not None:
-            raise ValueError("A PSF is given, so that none is computed: leave out --psf or --psf-model.")
+            return cls._computed(image, model, modality, settings, preset)
+        if model is not None or preset is not None:
+            flag = "--psf-model" if preset is None else "--preset"
+            raise ValueError(f"A PSF is given, so that none is computed: leave out --psf or {flag}.")
         voxel = None if psf_voxel_um is None else tuple(float(size) for size in psf_voxel_um)
         if isinstance(psf, str | Path):
             from deconlab import io
@@ -63,11 +68,15 @@ class ChannelPSF:
         return cls(image, sources, voxel, origin=name)
 
     @classmethod
-    def _computed(cls, image: Image, model: str, modality: str | None, settings: Mapping[str, Any]) -> ChannelPSF:
+    def _computed(
+        cls, image: Image, model: str | None, modality: str | None, settings: Mapping[str, Any], preset: str | None
+    ) -> ChannelPSF:
+        modality = None if modality is None else kind_of(modality)
+        model = optics.model_for(image, modality, model, preset)
         names = tuple(parameter.name for parameter in schema.parameters(psfs.registry.get(model)))
         given = {name: settings[name] for name in names if name in settings}
         given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
-        made = optics.models(image, model, given, modality)
+        made = optics.models(image, model, given, modality, preset)
         channels = tuple(
             replace(channel, optics=channel.optics.known("user", **_said(found), modality=modality))
             for channel, (_, found) in zip(image.channels, made, strict=True)
@@ -78,6 +87,7 @@ class ChannelPSF:
             facts=tuple(found for _, found in made),
             parameters=names,
             origin=model,
+            preset=preset or "",
         )
 
     @property
@@ -97,26 +107,39 @@ class ChannelPSF:
                 dtype=torch.float64 if double else torch.float32,
             )
             if self.facts:  # the model's own line cannot say who said what
-                told = ", ".join(str(fact) for fact in self.facts[channel] if fact.source != "default")
-                assumed = made.notes[0].partition("; by default: ")[2]
-                line = f"PSF by {self.origin}: {told}" + (f"; by default: {assumed}" if assumed else "")
+                line = optics.described(self.origin, self.sources[channel], self.facts[channel])
                 made = replace(made, notes=(line, *made.notes[1:]))
             self._kept = key, made
             self.notes[channel] = made.notes
+            self.captured[channel] = made.captured_per_plane
         return self._kept[1]
 
     def told(self) -> dict[str, Any]:
         """Where the PSFs are from, as plain data."""
         return {
             "from": self.origin,
+            **({"preset": self.preset} if self.preset else {}),
+            "captured_per_plane": {str(channel): list(parts) for channel, parts in self.captured.items()},
             "channels": [
                 {
                     "name": channel.name,
-                    "optics": {f.name: [f.value, f.source] for f in (self.facts[index] if self.facts else ())},
+                    "optics": self._told_optics(index),
                     "steps": list(self.notes.get(index, ())),
                 }
                 for index, channel in enumerate(self.image.channels)
             ],
+        }
+
+    def _told_optics(self, channel: int) -> dict[str, dict[str, Any]]:
+        """What is known of a channel, and the parameters of its PSF: value, unit and who said it."""
+        known = self.image.channels[channel].optics.facts
+        told = [(name, fact.value, OPTICS_UNITS[name], fact.source) for name, fact in known.items()]
+        told += [
+            (fact.name, fact.value, fact.unit, fact.source) for fact in (self.facts[channel] if self.facts else ())
+        ]
+        return {
+            name: {"value": value, **({"unit": unit} if unit else {}), "source": source}
+            for name, value, unit, source in told
         }
 
 

@@ -106,7 +106,8 @@ class Image:
     file. ``channels`` has one entry for each index of axis c, or one
     where there is no such axis. ``source_xml`` is the OME-XML, ``source_header`` the FITS header and ``source_imagej`` what
     else ImageJ said in the file, carried along. ``history`` is what deconlab did, empty for an image that it has not made.
-    ``notes`` is what a user should know of the reading.
+    ``notes`` is what a user should know of the reading. ``data`` may be a :class:`~deconlab.stored.Stored` array, whose
+    volumes are read from the file one at a time.
 
     Raises ValueError for axes that do not fit, an empty image, colour samples, and numbers of channels that differ.
     """
@@ -127,12 +128,12 @@ class Image:
             raise ValueError(
                 f"The image holds colour samples (axes {self.axes!r}), as a camera photograph or a rendered figure does. "
                 f"Deconvolution needs the channels as they were measured: split them, or convert to one channel. If they are "
-                f"no colours, name the axes of the data of shape {self.data.shape} for what they are (--axes)."
+                f"no colours, name the axes of the data of shape {self.data.shape} for what they are (--file-axes)."
             )
         if len(self.axes) != self.data.ndim or len(set(self.axes)) != len(self.axes) or set(self.axes) - set(AXES):
             raise ValueError(
                 f"axes={self.axes!r} does not fit data of shape {self.data.shape}: give one letter of t, c, z, y, x for "
-                f"each dimension, each at most once (--axes)."
+                f"each dimension, each at most once (--file-axes)."
             )
         if self.data.size == 0:
             raise ValueError(f"The image is empty: its shape is {self.data.shape}.")
@@ -173,21 +174,25 @@ class Image:
             yield where, self.volume(where)
 
     def volume(self, where: Mapping[str, int]) -> Image:
-        """The volume at a place on the non-spatial axes, its axes in the order z, y, x; a view of the data."""
-        data = self.data[self.index_of(where)]
+        """The volume at a place on the non-spatial axes, its axes in the order z, y, x; a view, or read from the file.
+
+        Axes that ``where`` leaves out stay, before the spatial ones.
+        """
         left = [axis for axis in self.axes if axis not in where]
-        order = [left.index(axis) for axis in self.spatial_axes]
-        channel = self.channels[where.get("c", 0)]
-        return replace(self, data=data.transpose(order), axes=self.spatial_axes, channels=(channel,))
+        axes = "".join(axis for axis in AXES if axis in left)
+        data = np.asarray(self.data[self.index_of(where)].transpose([left.index(axis) for axis in axes]))
+        channels = self.channels if "c" in axes else (self.channels[where.get("c", 0)],)
+        return replace(self, data=data, axes=axes, channels=channels)
 
     def index_of(self, where: Mapping[str, int]) -> tuple[Any, ...]:
         """The index into ``data`` of a place on the non-spatial axes."""
         return tuple(where.get(axis, slice(None)) for axis in self.axes)
 
     def put(self, where: Mapping[str, int], volume: NDArray[Any]) -> None:
-        """Write a volume with axes in the order z, y, x into ``data`` at a place."""
+        """Write a volume, with axes as :meth:`volume` gives them, into ``data`` at a place."""
         left = [axis for axis in self.axes if axis not in where]
-        self.data[self.index_of(where)] = volume.transpose([self.spatial_axes.index(axis) for axis in left])
+        axes = [axis for axis in AXES if axis in left]
+        self.data[self.index_of(where)] = volume.transpose([axes.index(axis) for axis in left])
 
 
 def believed_voxel(sizes: Mapping[str, float], units: Mapping[str, str]) -> tuple[dict[str, float], list[str]]:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deconlab import psf, schema
+from deconlab.psf._modality import DEFAULT, MODELS, kind_of, preset_of
 
 if TYPE_CHECKING:
     from deconlab.image import Image
     from deconlab.psf import PSFModel
 
-DEFAULT_MODEL = "gibson-lanni"
-"""The model of a widefield microscope, and of an image that does not say how it was acquired."""
-BY_CHANNEL = ("emission_nm",)  # what differs between the channels of one image
+BY_CHANNEL = ("emission_nm", "excitation_nm")  # what differs between the channels of one image
 VOXEL_FLAG = "--voxel-um"
 _PLAIN = {
     "na": "the numerical aperture",
     "emission_nm": "the emission wavelength",
+    "excitation_nm": "the excitation wavelength",
     "immersion_index": "the refractive index of the immersion",
 }
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A parameter of a PSF model, and who said its value: "user", "file", "default", or "" where nobody did."""
+    """A parameter of a PSF model, and who said its value: "user", "file", "preset", "default", or "" where nobody did."""
 
     name: str
     value: Any
@@ -38,8 +39,16 @@ class Fact:
         return f"{self.name} {value}{' ' + self.unit if self.unit else ''} ({self.source})"
 
 
-def facts(image: Image, channel: int, model: type[PSFModel], given: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """Every parameter of ``model`` for one channel: what was given, else what the file says, else the default."""
+def facts(
+    image: Image, channel: int, model: type[PSFModel], given: Mapping[str, Any], preset: str | None = None
+) -> tuple[Fact, ...]:
+    """Every parameter of ``model`` for one channel: what was given, else what the file says, the preset, the default.
+
+    A preset's emission wavelength is that of one channel: where there are several, each is asked for.
+    """
+    start = dict(preset_of(preset).values) if preset else {}
+    if len(image.channels) > 1:
+        start.pop("emission_nm", None)
     found = []
     for parameter in schema.parameters(model):
         value, source = given.get(parameter.name), "user"
@@ -48,6 +57,8 @@ def facts(image: Image, channel: int, model: type[PSFModel], given: Mapping[str,
         known = image.channels[channel].optics.facts.get(parameter.name)
         if value is None and known is not None:
             value, source = known.value, known.source
+        elif value is None and start.get(parameter.name) is not None:
+            value, source = start[parameter.name], "preset"
         elif value is None:
             value, source = (None, "") if parameter.required else (parameter.default, "default")
         found.append(Fact(parameter.name, value, source, parameter.unit))
@@ -55,9 +66,10 @@ def facts(image: Image, channel: int, model: type[PSFModel], given: Mapping[str,
 
 
 def models(
-    image: Image, name: str, given: Mapping[str, Any], modality: str | None = None
+    image: Image, name: str, given: Mapping[str, Any], modality: str | None = None, preset: str | None = None
 ) -> list[tuple[PSFModel, tuple[Fact, ...]]]:
-    """The PSF model of every channel, and the facts it is made of. ``given`` and ``modality`` are the user's words.
+    """The PSF model of every channel, and the facts it is made of. ``given`` and ``modality`` are the user's words, and
+    ``preset`` names the starting point that stands where they and the file are silent.
 
     Raises ValueError, once, with all that is missing; and for a channel that was not acquired as the model assumes.
     """
@@ -65,12 +77,23 @@ def models(
     channels = range(len(image.channels))
     for channel in channels:
         _refuse_modality(image, channel, name, cls, modality)
-    _refuse_one_wavelength(image, given)
-    told = [facts(image, channel, cls, given) for channel in channels]
-    _refuse_missing(image, name, told)
-    made = [(cls(**{fact.name: fact.value for fact in found}), found) for found in told]
+    _refuse_number_of_wavelengths(image, given)
+    told = [facts(image, channel, cls, given, preset) for channel in channels]
+    _refuse_missing(image, name, told, preset)
+    made = [(_made(image, channel, cls, found), found) for channel, found in enumerate(told)]
     _warn_of_depth(made[0][0])
+    _warn_of_pinhole(image, made[0][1])
     return made
+
+
+def described(name: str, model: PSFModel, found: Sequence[Fact]) -> str:
+    """One line: the model, every value with its source, and what was assumed."""
+    told = ", ".join(str(fact) for fact in found if fact.source != "default")
+    assumed = ", ".join(
+        text for fact in found if fact.source == "default"
+        for text in [model.when_none(fact.name) if fact.value is None else str(fact).rpartition(" (")[0]] if text
+    )  # fmt: skip
+    return f"PSF by {name}: {told}" + (f"; by default: {assumed}" if assumed else "")
 
 
 def extended_axes(image: Image) -> str:
@@ -79,25 +102,31 @@ def extended_axes(image: Image) -> str:
     return "".join(axis for axis in axes if image.data.shape[image.axes.index(axis)] > 1) or axes[-1:]
 
 
-def model_for(image: Image, modality: str | None = None) -> str:
-    """The registry name of the PSF model for the kind of microscope that the user or the file names.
+def model_for(image: Image, modality: str | None = None, model: str | None = None, preset: str | None = None) -> str:
+    """The registry name of the PSF model: the user's, the preset's, or that for the kind of microscope the image is of.
 
     A kind without a model, and channels of different kinds, get the default, which then says what it cannot compute.
+    Raises ValueError for a preset that is not there, or is of another model than the user's.
     """
+    if preset is not None:
+        start = preset_of(preset)
+        if model is not None and psf.registry.get(model) is not psf.registry.get(start.model):
+            raise ValueError(
+                f"The preset {preset!r} is of the PSF model {start.model}, not {model}: leave out --psf-model, or name "
+                f"the numbers of {model} themselves."
+            )
+        return start.model
+    if model is not None:
+        return model
     said = {modality or channel.optics.get("modality") for channel in image.channels}
     kind = said.pop() if len(said) == 1 else None
-    if kind is None or kind == psf.registry.get(DEFAULT_MODEL).modality:
-        return DEFAULT_MODEL
-    try:
-        return psf.registry.name_of(psf.for_modality(kind))
-    except ValueError:
-        return DEFAULT_MODEL
+    return MODELS.get(kind_of(kind), DEFAULT) if kind else DEFAULT
 
 
 def _refuse_modality(image: Image, channel: int, name: str, cls: type[PSFModel], said: str | None) -> None:
     """A confocal image is never restored with a widefield PSF."""
     found = said or image.channels[channel].optics.get("modality")
-    if found is None or cls.modality is None or found == cls.modality:
+    if found is None or cls.modality is None or kind_of(found) == cls.modality:
         return
     whom = "you" if said else "the file"
     remedy = "." if said else f"; or --modality {cls.modality} if the file is wrong."
@@ -108,20 +137,34 @@ def _refuse_modality(image: Image, channel: int, name: str, cls: type[PSFModel],
     )
 
 
-def _refuse_one_wavelength(image: Image, given: Mapping[str, Any]) -> None:
-    value = given.get("emission_nm")
+def _refuse_number_of_wavelengths(image: Image, given: Mapping[str, Any]) -> None:
+    """One emission is not taken for several channels; one excitation is, since a laser may excite several dyes."""
     count = len(image.channels)
-    if value is None or (len(value) if isinstance(value, tuple) else 1) == count:
-        return
-    values = value if isinstance(value, tuple) else (value,)
-    raise ValueError(
-        f"The image has {count} channel{'s' if count > 1 else ''}, and {len(values)} emission "
-        f"wavelength{'s are' if len(values) > 1 else ' is'} given ({', '.join(f'{v:g}' for v in values)} nm): give one for "
-        f"each, such as --emission-nm {','.join(str(460 + 60 * index) for index in range(count))}."
-    )
+    for name, first in (("emission_nm", 460), ("excitation_nm", 405)):
+        value = given.get(name)
+        values = value if isinstance(value, tuple) else (value,)
+        if value is None or len(values) == count or (name == "excitation_nm" and not isinstance(value, tuple)):
+            continue
+        raise ValueError(
+            f"The image has {count} channel{'s' if count > 1 else ''}, and {len(values)} {name.removesuffix('_nm')} "
+            f"wavelength{'s are' if len(values) > 1 else ' is'} given ({', '.join(f'{v:g}' for v in values)} nm): give one "
+            f"for each, such as --{name.replace('_', '-')} {','.join(str(first + 60 * index) for index in range(count))}."
+        )
 
 
-def _refuse_missing(image: Image, name: str, told: list[tuple[Fact, ...]]) -> None:
+def _made(image: Image, channel: int, cls: type[PSFModel], found: tuple[Fact, ...]) -> PSFModel:
+    """The model; what it refuses is said with the channel and who said the values."""
+    try:
+        return cls(**{fact.name: fact.value for fact in found})
+    except (TypeError, ValueError) as error:
+        said = ", ".join(str(fact) for fact in found if fact.source not in ("", "default"))
+        where = f"{_capital(_channel(image, channel))}: " if len(image.channels) > 1 else ""
+        raise type(error)(f"{where}{error} What was said: {said}.") from error
+
+
+def _refuse_missing(image: Image, name: str, told: list[tuple[Fact, ...]], preset: str | None) -> None:
+    plain = {p.name: f"the {re.split('[,;(]', p.help)[0].strip()}" for p in schema.parameters(psf.registry.get(name))}
+    plain |= _PLAIN
     lacking: dict[str, list[int]] = {}
     for channel, found in enumerate(told):
         for fact in found:
@@ -130,12 +173,12 @@ def _refuse_missing(image: Image, name: str, told: list[tuple[Fact, ...]]) -> No
     sentences = []
     for parameter, channels in lacking.items():
         which = "" if len(channels) == len(told) else f" of {', '.join(_channel(image, c) for c in channels)}"
-        sentences.append(f"{_PLAIN.get(parameter, parameter)}{which} (--{parameter.replace('_', '-')})")
+        sentences.append(f"{plain[parameter]}{which} (--{parameter.replace('_', '-')})")
     unknown = " ".join(axis for axis in extended_axes(image) if axis not in image.voxel_um)
     if unknown:
         sentences.append(f"the voxel size along {unknown} ({VOXEL_FLAG})")
     if sentences:
-        also = "" if name == DEFAULT_MODEL else f" together with --psf-model {name}"
+        also = "" if name == DEFAULT or preset else f" together with --psf-model {name}"
         raise ValueError(
             f"To compute the PSF with {name}, this is missing: {'; '.join(sentences)}. The file does not say it and it is "
             f"never guessed. Give it{also}, or a PSF with --psf."
@@ -150,6 +193,21 @@ def _warn_of_depth(model: PSFModel) -> None:
             f"the PSF: say how deep the object lies, --depth-um.",
             stacklevel=4,
         )
+
+
+def _warn_of_pinhole(image: Image, found: tuple[Fact, ...]) -> None:
+    """A file gives the pinhole as it is in the microscope, which says nothing without the magnification before it."""
+    pinhole = {fact.name: fact.source for fact in found if fact.name in ("pinhole_au", "backprojected_pinhole_um")}
+    size = image.channels[0].optics.get("pinhole_um")
+    if size is None or not pinhole or "user" in pinhole.values():
+        return
+    taken = ", ".join(str(fact) for fact in found if fact.name in pinhole and fact.value is not None)
+    warnings.warn(
+        f"The file gives the pinhole as {size:g} µm. How large that is in the sample depends on a magnification that it does "
+        f"not give, so that it is not used{f'; {taken} stands' if taken else ', and the default stands'}: say --pinhole-au or "
+        f"--backprojected-pinhole-um.",
+        stacklevel=4,
+    )
 
 
 def _channel(image: Image, channel: int) -> str:

@@ -12,12 +12,13 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deconlab import __version__, api
+from deconlab import api, provenance
 from deconlab.channel_psf import ChannelPSF
 from deconlab.image import SPATIAL, Image
 from deconlab.optics import extended_axes
@@ -62,6 +63,9 @@ class Outcome:
     seconds: float
     background: float
     notes: tuple[str, ...] = ()
+    prior: str = ""
+    device: str = ""
+    dtype: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +95,14 @@ def restore_volumes(
     psf: Any = None,
     psf_voxel_um: Sequence[float] | None = None,
     psf_model: str | None = None,
+    preset: str | None = None,
     modality: str | None = None,
     voxel_um: Sequence[float] | None = None,
     method: Any = "richardson-lucy",
     weights: Any = None,
     watch: Callable[[Volume, api.Prepared], Watch] | None = None,
+    iterations: int | Callable[[Volume], int | None] | None = None,
+    force: bool = False,
     **settings: Any,
 ) -> Restored:
     """Restore every channel and time of ``image``, one volume after another.
@@ -103,45 +110,59 @@ def restore_volumes(
     psf: an array, a :class:`~deconlab.psf.PSF`, a PSF model, a path to a file, or an Image (with as many channels as
         ``image``, or one for all). Computed from the optics if not given.
     psf_voxel_um: the voxel size of a PSF given as an array, or where its file is silent or wrong.
-    psf_model: a registry name ("gibson-lanni"); its parameters (``na``, ``emission_nm``, ``immersion_index``,
+    preset: a named starting point (:data:`deconlab.psf.PRESETS`), whose numbers stand where caller and image are silent.
+    psf_model: a registry name ("torok-varga"); its parameters (``na``, ``emission_nm``, ``immersion_index``,
         ``sample_index``, …) are taken from ``settings``, else from the image. ``emission_nm`` may be a tuple, one for each
         channel.
     modality: how the image was acquired, where its file is wrong about it.
     voxel_um: along z, y, x; the image's unless given.
-    weights: of the image's shape, or of one volume's.
+    weights: of the image's shape, or of one volume's, or a path to a file of them. ``start`` may be a Path as well.
     watch: asked before each volume for its observers and for a checkpoint to go on from.
+    iterations: as in :func:`deconlab.api.deconvolve`, or a function that tells them for each volume; with None it ends the
+        series there.
+    force: restore an image that deconlab has restored before, which is refused otherwise.
     settings: those of :func:`deconlab.api.prepare`, and parameters by name.
+
+    The record of all this is in the history of the image, see :class:`deconlab.recipe.Recipe`.
 
     A volume without signal (constant) is copied with a warning if it is one of several, an error if it is alone.
     Ctrl-C ends the series after the present iteration; volumes that were not reached are 0, with a warning.
 
     Raises ValueError or TypeError as :func:`deconlab.api.deconvolve`, and ValueError naming everything that is missing
-    to compute a PSF.
+    to compute a PSF, or for an image that was restored before.
     """
+    said = {
+        "psf": psf, "psf_voxel_um": psf_voxel_um, "psf_model": psf_model, "modality": modality, "voxel_um": voxel_um,
+        "method": method, "weights": weights, "iterations": iterations, **settings,
+    }  # fmt: skip
+    if not force:
+        provenance.refuse_restored(image)
     if voxel_um is not None:
         image = with_voxel_um(image, voxel_um)
-    if "deconvolution" in image.history:
-        warnings.warn(
-            "The image was restored by deconlab before: to restore it again amplifies noise and artefacts. Take the measured "
-            "image.",
-            stacklevel=2,
-        )
+    if isinstance(settings.get("start"), Path):
+        settings["start"] = from_file(settings["start"]).squeeze()
+    if isinstance(weights, str | Path):
+        weights = from_file(weights)
     volumes = list(split(image))
     masks = weights_by_volume(image, weights)
     look_through(image, volumes, masks)
-    source = ChannelPSF.of(image, psf, psf_voxel_um, psf_model, modality, settings)
+    source = ChannelPSF.of(image, psf, psf_voxel_um, psf_model, modality, settings, preset)
     settings = {name: value for name, value in settings.items() if name not in source.parameters}
     double = "float64" in str(settings.get("dtype") or image.data.dtype)
     result = source.image.replace_data(np.zeros(image.data.shape, np.float64 if double else np.float32))
     outcomes: list[Outcome] = []
     for volume in volumes:
+        count = iterations(volume) if callable(iterations) else iterations
+        if count is None and callable(iterations):
+            break
         part = image.volume(volume.where).data
         if len(volumes) > 1 and is_constant(part, masks(volume)):
             warnings.warn(f"{volume.label} is constant ({part.flat[0]:g} everywhere): copied as it is.", stacklevel=2)
             result.put(volume.where, part)
             outcomes.append(Outcome(volume, "", 0, "constant: copied", 0.0, 0.0))
             continue
-        outcome, restored = _restore_one(part, volume, source, method, masks(volume), watch, settings)
+        wanted = {**settings, "iterations": count}
+        outcome, restored = _restore_one(part, volume, source, method, masks(volume), watch, wanted)
         result.put(volume.where, restored)
         outcomes.append(outcome)
         if outcome.reason == "interrupted":
@@ -152,7 +173,9 @@ def restore_volumes(
             f"result.",
             stacklevel=2,
         )
-    history = {**image.history, "deconvolution": record(source, outcomes)}
+    if callable(iterations):
+        said["iterations"] = max((outcome.iterations for outcome in outcomes), default=0) or None
+    history = {**image.history, provenance.KEY: provenance.record(image, said, source, outcomes, len(volumes))}
     return Restored(replace(result, history=history), tuple(outcomes), source.facts)
 
 
@@ -185,6 +208,9 @@ def _restore_one(
         time.perf_counter() - begin,
         ready.counts.gain * float(ready.problem.fidelity.background),
         ready.notes,
+        repr(ready.problem.prior),
+        str(ready.problem.fidelity.y.device),
+        str(ready.problem.fidelity.y.dtype).removeprefix("torch."),
     )
     return outcome, done.x.reshape(part.shape)
 
@@ -203,6 +229,13 @@ def split(image: Image) -> Iterator[Volume]:
         )
         suffix = "".join(f"_{axis}{at:0{len(str(size - 1))}d}" for axis, at, size in counted)
         yield Volume(where, label or "the image", suffix, where.get("c", 0), number, math.prod(sizes))
+
+
+def from_file(path: str | Path) -> NDArray[Any]:
+    """The numbers in a file."""
+    from deconlab import io
+
+    return io.read(path).data
 
 
 def weights_by_volume(image: Image, weights: Any) -> Callable[[Volume], NDArray[Any] | None]:
@@ -254,26 +287,5 @@ def with_voxel_um(image: Image, voxel_um: Sequence[float]) -> Image:
             f"The voxel size must be {len(axes)} numbers > 0 in µm, along {', '.join(axes)}, not "
             f"{' '.join(f'{size:g}' for size in voxel_um)}."
         )
-    return replace(image, voxel_um={**image.voxel_um, **dict(zip(axes, map(float, voxel_um), strict=True))})
-
-
-def record(source: ChannelPSF, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """What was done, as plain data for the image's history."""
-    import torch
-
-    return {
-        "software": {"deconlab": __version__, "torch": torch.__version__, "numpy": np.__version__},
-        "psf": source.told(),
-        "volumes": [
-            {
-                "where": dict(outcome.volume.where),
-                "method": outcome.method,
-                "iterations": outcome.iterations,
-                "reason": outcome.reason,
-                "seconds": round(outcome.seconds, 3),
-                "background": outcome.background,
-                "notes": list(outcome.notes),
-            }
-            for outcome in outcomes
-        ],
-    }
+    sizes = {**image.voxel_um, **dict(zip(axes, map(float, voxel_um), strict=True))}
+    return replace(image, voxel_um=sizes, voxel_sources={**image.voxel_sources, **dict.fromkeys(axes, "user")})

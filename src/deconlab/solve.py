@@ -176,9 +176,12 @@ def refuse(method: Method, problem: Problem[Any, Any]) -> None:
 
 @contextmanager
 def interrupt_as_flag() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag; outside the main thread, where signals never arrive, the flag stays down."""
+    """Turn the first Ctrl-C into a flag; it stays down outside the main thread, where signals never arrive, and where
+    Ctrl-C is ignored, as in a program that a script has started in the background.
+    """
     flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    deaf = threading.current_thread() is not threading.main_thread()
+    if deaf or signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
         yield flag.is_set
         return
 

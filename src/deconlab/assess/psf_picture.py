@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,16 +23,13 @@ _GAP, _TEXT = 8, 15
 _LINE = (255, 176, 0)
 
 
-def psf_picture(
-    psf: PSF, path: Path | str, *, na: float | None = None, index: float | None = None,
-    wavelength_nm: float | None = None, width: int = 320,
-) -> None:  # fmt: skip
-    """Write a PNG: the PSF in xy (above) and xz (below), linear and over five decades, and |OTF| over five decades.
+def psf_picture(psf: PSF, path: Path | str, *, border: tuple[Floats, Floats] | None = None, width: int = 320) -> None:
+    """Write a PNG: the PSF in xy (above) and xz (below), linear about its peak and whole over five decades, and |OTF|.
 
-    With ``na``, ``index`` and ``wavelength_nm`` and known voxel sizes, the border of the widefield OTF is drawn:
-    |kz| <= (n/λ)(cos(asin((NA - k λ) / n)) - cos α) up to k = 2 NA / λ. What lies outside was cut off from the PSF, or
-    aliased. Panels are in true proportion (of µm, and of 1/µm) where voxel sizes are known. ``width`` is that of a panel
-    in pixels. Raises ValueError unless the PSF has two or three axes.
+    With ``border`` (a model's ``otf_border()``: lateral frequencies kr and the largest |kz| of each, per µm) and known
+    voxel sizes, the theoretical support of the OTF is drawn. What lies outside comes from cutting the PSF off at the edge
+    of its grid, or is aliased. Panels are in true proportion (of µm, and of 1/µm) where voxel sizes are known. ``width``
+    is that of a panel in pixels. Raises ValueError unless the PSF has two or three axes.
 
     >>> import pathlib, tempfile
     >>> from deconlab.psf import Gaussian
@@ -50,20 +47,21 @@ def psf_picture(
     sections = [("xy", data[top[0]] if data.ndim == 3 else data, sizes[-2], sizes[-1])]
     if data.ndim == 3:
         sections.append(("xz", data[:, top[1]], sizes[0], sizes[-1]))
-    drawable = na is not None and index is not None and wavelength_nm is not None and psf.voxel_um is not None
     rows = []
     for name, section, down, right in sections:
-        peak = section.max()
-        label = f"{name} {section.shape[1] * right:.3g} x {section.shape[0] * down:.3g} {unit}"
+        peak, core = section.max(), _core(section)
         panels = [
-            (label, _panel(section / peak, width, down / right)),
-            (f"{name}, {_DECADES} decades", _panel(_decades(section / peak), width, down / right)),
+            (f"{name} {_size(core, down, right)} {unit}", _panel(core / peak, width, down / right)),
+            (
+                f"{name} {_size(section, down, right)} {unit}, {_DECADES} decades",
+                _panel(_decades(section / peak), width, down / right),
+            ),
         ]
         otf, step = _transfer(data, name, sizes)
         picture = _panel(_decades(otf / otf.max()), width, step[0] / step[1])
-        if drawable:
-            _border(picture, otf.shape, step, name, float(na or 0), float(index or 1), float(wavelength_nm or 1) / 1000)
-        panels.append((f"|OTF| k{name[1]} over kx, {_DECADES} decades", picture))
+        if border is not None and psf.voxel_um:
+            _border(picture, otf.shape, step, name, *border)
+        panels.append((f"|OTF| k{name[1]} over kx, to {0.5 / right:.3g} / {unit}, {_DECADES} decades", picture))
         rows.append(panels)
     font = ImageFont.load_default(size=_TEXT)
     line = _TEXT + _GAP
@@ -79,13 +77,19 @@ def psf_picture(
     canvas.save(path, format="PNG")
 
 
-def otf_support(kr: Any, na: float, index: float, wavelength_um: float) -> Any:
-    """Largest |kz| of a widefield OTF at each lateral frequency kr, per µm; NaN beyond the cutoff 2 NA / λ."""
-    kr = np.abs(np.asarray(kr, np.float64))
-    inside = kr <= 2 * na / wavelength_um
-    sine = np.where(inside, np.abs(na - kr * wavelength_um) / index, 0.0)
-    reach = index / wavelength_um * (np.sqrt(1 - sine**2) - math.sqrt(1 - (na / index) ** 2))
-    return np.where(inside, reach, np.nan)
+def _core(section: Floats) -> Floats:
+    """The part about the brightest voxel that is worth a linear scale: twice as far as a hundredth of the peak is met."""
+    top = np.unravel_index(int(section.argmax()), section.shape)
+    bright = np.argwhere(section >= 0.01 * section.max())
+    half = [max(4, 2 * int(abs(bright[:, axis] - top[axis]).max())) for axis in (0, 1)]
+    part = tuple(
+        slice(max(0, int(place) - reach), int(place) + reach + 1) for place, reach in zip(top, half, strict=True)
+    )
+    return section[part]
+
+
+def _size(section: Floats, down: float, right: float) -> str:
+    return f"{section.shape[1] * right:.3g} x {section.shape[0] * down:.3g}"
 
 
 def _transfer(data: Floats, name: str, sizes: tuple[float, ...]) -> tuple[Floats, tuple[float, float]]:
@@ -115,8 +119,8 @@ def _panel(values: Floats, width: int, proportion: float) -> Picture:
 
 
 def _border(
-    picture: Picture, shape: tuple[int, ...], step: tuple[float, float], name: str, na: float, index: float, wavelength: float
-) -> None:  # fmt: skip
+    picture: Picture, shape: tuple[int, ...], step: tuple[float, float], name: str, kr: Floats, kz: Floats
+) -> None:
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(picture)
@@ -125,13 +129,10 @@ def _border(
         down, right = (k / s + n // 2 + 0.5 for k, s, n in zip((k_down, k_right), step, shape, strict=True))
         return right * picture.width / shape[1], down * picture.height / shape[0]
 
-    cutoff = 2 * na / wavelength
     if name == "xy":
-        turn = np.linspace(0, 2 * math.pi, 181)
+        turn, cutoff = np.linspace(0, 2 * math.pi, 181), float(kr[-1])
         draw.line([place(cutoff * math.sin(t), cutoff * math.cos(t)) for t in turn], fill=_LINE)
         return
-    kr = np.linspace(0, cutoff, 181)
-    kz = otf_support(kr, na, index, wavelength)
     for up in (1, -1):
         for side in (1, -1):
             draw.line([place(up * b, side * a) for a, b in zip(kr, kz, strict=True)], fill=_LINE)

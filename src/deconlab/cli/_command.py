@@ -17,6 +17,8 @@ from deconlab.cli.flags import GROUPS, GroupedOption
 from deconlab.errors import DeconvolutionError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError, DeconvolutionError)
 
 DEBUG = GroupedOption(["--debug"], group="General", is_flag=True, help="Show where in the program an error arose.")
@@ -67,9 +69,16 @@ class DeconlabCommand(click.Command):
 class DeconlabGroup(click.Group):
     """Commands that are the files beside this one, loaded on use."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click's own code for it is 1, that of a failure
+            click.echo("Interrupted.", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         package = importlib.import_module("deconlab.cli")
-        order = ("run", "info", "methods", "psf", "simulate", "score", "experiment", "demo", "doctor")
+        order = ("run", "recipe", "info", "methods", "psf", "simulate", "score", "experiment", "demo", "doctor")
         files = [item.name for item in pkgutil.iter_modules(package.__path__)]
         found = [name for name in files if not name.startswith("_") and name != "flags"]
         return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))

@@ -11,7 +11,7 @@ from deconlab import schema
 from deconlab.cli._command import DeconlabCommand
 from deconlab.cli.flags import GroupedOption, gather, option, options, peek
 
-METHOD, PSF_MODEL = "richardson-lucy", "gibson-lanni"
+METHOD = "richardson-lucy"
 NUMBER_LISTS = ("--voxel-um", "--psf-voxel-um", "--limit-extension", "--shape", "--margin")
 
 
@@ -28,7 +28,7 @@ class GeneratedCommand(DeconlabCommand):
         try:
             return super().parse_args(ctx, list(gathered))  # which click uses up
         except click.NoSuchOption as error:
-            reason = _elsewhere(error.option_name, gathered)
+            reason = _elsewhere(error.option_name, gathered, "--psf" if ctx.info_name == "simulate" else "--psf-model")
             if reason is None:
                 raise
             raise click.UsageError(reason, ctx) from None
@@ -46,10 +46,16 @@ class GeneratedCommand(DeconlabCommand):
         return found
 
 
-def _elsewhere(flag: str, arguments: Sequence[str]) -> str | None:
-    """Why a flag that others have is not one of the method named in ``arguments``; None if it is nobody's."""
-    from deconlab import api, methods
+def _elsewhere(flag: str, arguments: Sequence[str], model_flag: str) -> str | None:
+    """Why a flag that others have is not one of the method or PSF model named; None if it is nobody's."""
+    from deconlab import api, methods, psf
 
+    owners = [name for name, cls in psf.registry.all().items() if any(flag == p.flag for p in schema.parameters(cls))]
+    if owners:
+        return (
+            f"{flag} is no parameter of the PSF model here, but of {', '.join(owners)}: name the one that you mean with "
+            f"{model_flag}."
+        )
     if not any(flag == p.flag for rule in api.STOP_RULES for p in schema.parameters(rule)):
         return None
     name = peek(arguments, "--method") or METHOD
@@ -94,23 +100,43 @@ def method_flags(arguments: Sequence[str]) -> list[GroupedOption]:
     return found
 
 
-def psf_flags(arguments: Sequence[str]) -> list[GroupedOption]:
-    """The flags of the PSF model. What optics say in a file is not asked for."""
+def psf_flags(arguments: Sequence[str], flag: str = "--psf-model") -> list[GroupedOption]:
+    """The flags of the PSF model: of the one named after ``flag``, of a preset's, or of that for a kind of microscope.
+
+    What optics say in a file is not asked for.
+    """
     from deconlab import psf
     from deconlab.optics import BY_CHANNEL
+    from deconlab.psf._modality import DEFAULT, MODELS, kind_of, preset_of
 
-    name = peek(arguments, "--psf-model") or PSF_MODEL
+    chosen = peek(arguments, "--preset")
+    start = None if chosen is None else preset_of(chosen)
+    kind = MODELS.get(kind_of(peek(arguments, "--modality") or ""), DEFAULT)
+    name = peek(arguments, flag) or (kind if start is None else start.model)
     found = [
         GroupedOption(
-            ["--psf-model"],
+            [flag],
             group="PSF",
             type=click.Choice(psf.registry.names()),
-            help="Computes the PSF from optics; the flags below are this one's.",
-            fact=f"default: {PSF_MODEL}" if name == PSF_MODEL else f"default: {PSF_MODEL}; here: {name}",
-        )
+            metavar="NAME",
+            help="Computes the PSF from optics, see `deconlab psf --list-models`; the flags below are this one's.",
+            fact=f"default: by the microscope, else {DEFAULT}" + ("" if name == DEFAULT else f"; here: {name}"),
+        ),
+        GroupedOption(
+            ["--preset"],
+            group="PSF",
+            metavar="NAME",
+            help="Named starting point, see `deconlab psf --list-presets`: its numbers stand where neither the file nor a "
+            "flag says another.",
+            fact="optional",
+        ),
     ]
     for parameter in schema.parameters(psf.registry.get(name)):
         missing = "from the file, else required" if parameter.required else None
+        value = None if start is None else start.values.get(parameter.name)
+        if value is not None:
+            missing = f"from the file, else {value:g}" if isinstance(value, float) else f"default: {value}"
+            missing += f" of {chosen}"
         several = parameter.name in BY_CHANNEL
         if several and missing:
             missing += "; one for each channel"

@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconlab import io
+from deconlab.cli._command import INTERRUPTED
 from deconlab.optics import extended_axes
 
 if TYPE_CHECKING:
     from deconlab.api import Prepared
+    from deconlab.cli._repeat import Repeat
     from deconlab.image import Image
     from deconlab.restore import Restored, Volume, Watch
     from deconlab.solve import Observer
 
 log = logging.getLogger("deconlab")
-INTERRUPTED = 130
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Job:
     source: Path
     output: Path
     settings: dict[str, Any]
-    axes: str | None = None
+    file_axes: str | None = None
     series: int = 0
     overwrite: bool = False
     dtype: str = "float32"
@@ -44,8 +45,10 @@ class Job:
     checkpoint: Path | None = None
     resume: bool = False
     threads: int | None = None
-    limit_extension: tuple[int, ...] | None = None
+    extension_px: tuple[int, ...] | None = None
     said: set[str] = field(default_factory=set)
+    repeat: Repeat | None = None
+    flags: Mapping[str, Any] = field(default_factory=dict)  # those that matter to the result, for the recipe
 
     @classmethod
     def from_flags(cls, source: Path, given: Mapping[str, Any]) -> Job:
@@ -66,6 +69,7 @@ class Job:
         if self.output.resolve() == self.source.resolve():
             raise ValueError(f"The output is the input, {self.source}: name another file with --output.")
         io.check_writable(self.output, dtype=self.dtype, overwrite=self.replaces)
+        check_beside(self.recipe, self.recipe.name, replace=self.replaces)
         for path in (self.history, self.checkpoint):
             if path is not None:
                 check_beside(path, f"{path.stem}_[ct][0-9]*{path.suffix}", replace=self.replaces)
@@ -77,23 +81,34 @@ class Job:
         """Whether files may be there already: when told so, and when going on with what an earlier run has left."""
         return self.overwrite or self.resume
 
+    @property
+    def recipe(self) -> Path:
+        """Where the recipe goes: ``cells_deconvolved.yaml`` beside ``cells_deconvolved.ome.tif``."""
+        return self.output.with_name(f"{stem(self.output)}.yaml")
+
     def run(self) -> int:
         """Read, restore, write; the exit code."""
         import torch
 
+        from deconlab.recipe import Recipe
         from deconlab.restore import restore_volumes
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)
-        image = io.read(self.source, axes=self.axes, series=self.series)
+        image = io.read(self.source, axes=self.file_axes, series=self.series)
         io.check_writable(self.output, image, dtype=self.dtype, overwrite=self.replaces)
         for note in image.notes:
             log.info("%s: %s", self.source.name, note)
         log.info("%s: %s, %s", self.source, described(image), image.data.dtype)
         settings = self._settings(image)
+        if self.repeat is not None:
+            image, settings = self.repeat.on(image, settings, self.source)
+            self.settings |= {"iterations": settings["iterations"]} if "iterations" in settings else {}
         reference = None if self.reference is None else same_shape(io.read(self.reference), image, self.reference)
         restored = restore_volumes(image, watch=Watching(self, image, reference), **settings)
-        self._write(restored)
+        recipe = Recipe.of(restored.image).with_run(self.source, self.flags)
+        self._write(recipe.carried_by(restored.image))
+        recipe.save(self.recipe)
         for outcome in restored.outcomes:
             label = "" if outcome.volume.of == 1 else f"{outcome.volume.label}: "
             count = f"{outcome.iterations} iterations, " if outcome.iterations else ""
@@ -103,12 +118,12 @@ class Job:
         click.echo(str(self.output))
         return INTERRUPTED if restored.interrupted else 0
 
-    def _write(self, restored: Restored) -> None:
+    def _write(self, image: Image) -> None:
         try:
-            io.write(self.output, restored.image, dtype=self.dtype, overwrite=self.replaces)
+            io.write(self.output, image, dtype=self.dtype, overwrite=self.replaces)
         except ValueError as error:
             rescue = self.output.with_name(f"{stem(self.output)}_float32.ome.tif")
-            io.write(rescue, restored.image, dtype="float32", overwrite=True)
+            io.write(rescue, image, dtype="float32", overwrite=True)
             raise ValueError(f"{error} So as not to lose the restoration, it is in {rescue}.") from error
 
     def _settings(self, image: Image) -> dict[str, Any]:
@@ -116,26 +131,26 @@ class Job:
 
         settings = dict(self.settings)
         settings["dtype"] = torch.float64 if self.dtype == "float64" else torch.float32
-        if self.limit_extension is not None:
+        if self.extension_px is not None:
             count = len(extended_axes(image))
-            limits = self.limit_extension * count if len(self.limit_extension) == 1 else self.limit_extension
+            limits = self.extension_px * count if len(self.extension_px) == 1 else self.extension_px
             if len(limits) != count:
                 raise ValueError(f"--limit-extension takes one number, or {count} for this image, not {len(limits)}.")
             settings["extension_px"] = limits
         if self.weights is not None:
-            settings["weights"] = io.read(self.weights).data
+            settings["weights"] = self.weights
         start = settings.get("start")
         if start is not None and start not in ("flat", "measured", "wiener"):
             if not Path(start).exists():
                 raise FileNotFoundError(f"--start is flat, measured, wiener or a file; there is no file {start}.")
-            settings["start"] = io.read(start).data.squeeze()
+            settings["start"] = Path(start)
         return settings
 
     def _refuse_optics(self) -> None:
         from deconlab import psf, schema
 
-        model = self.settings.get("psf_model", "gibson-lanni")
-        names = ["psf_model", *(parameter.name for parameter in schema.parameters(psf.registry.get(model))), "modality"]
+        known = {p.name for model in psf.registry.all().values() for p in schema.parameters(model)}
+        names = ["psf_model", "preset", *sorted(known), "modality"]
         given = [f"--{name.replace('_', '-')}" for name in names if name in self.settings]
         if given:
             raise click.UsageError(
@@ -187,7 +202,7 @@ class Watching:
         log.info("memory: %s", of_prepared(ready, self.image, watched=job.history is not None))
         if isinstance(ready.method, DirectMethod):
             return Watch()
-        watching: list[Observer] = [observers.Progress(self._total(), self._label(volume))]
+        watching: list[Observer] = [observers.Progress(self._total(volume), self._label(volume))]
         resume, done = None, 0
         checkpoint = beside(job.checkpoint, volume)
         if checkpoint is not None:
@@ -203,8 +218,10 @@ class Watching:
             watching.append(observers.Snapshots(job.snapshots, self._snapshot(volume, ready)))
         return Watch(watching, resume)
 
-    def _total(self) -> int | None:
+    def _total(self, volume: Volume) -> int | None:
         settings = self.job.settings
+        if callable(settings.get("iterations")):
+            return int(settings["iterations"](volume))
         others = {"max_seconds", "relative_change", "discrepancy"} & set(settings)
         return settings.get("iterations", None if others else 30)
 

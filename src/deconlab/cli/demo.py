@@ -13,7 +13,7 @@ from deconlab.cli.flags import GroupedOption
 
 if TYPE_CHECKING:
     from deconlab.formation.simulate import Simulation
-    from deconlab.psf import GibsonLanni
+    from deconlab.psf import TorokVarga
 
 SHAPE, VOXEL_UM = (20, 96, 96), (0.3, 0.1, 0.1)
 LEAST_GAIN_DB = 3.0
@@ -75,14 +75,14 @@ def command(folder: Path, overwrite: bool) -> None:
         raise click.ClickException(f"The restoration gained less than {LEAST_GAIN_DB:g} dB: something is wrong.")
 
 
-def microscope() -> GibsonLanni:
+def microscope() -> TorokVarga:
     """A water immersion objective without aberrations."""
-    from deconlab.psf import GibsonLanni
+    from deconlab.psf import TorokVarga
 
-    return GibsonLanni(na=0.9, emission_nm=520.0, immersion_index=1.333)
+    return TorokVarga(na=0.9, emission_nm=520.0, immersion_index=1.333)
 
 
-def simulation(model: GibsonLanni) -> Simulation:
+def simulation(model: TorokVarga) -> Simulation:
     """The stack, and the truth on its voxels in electrons."""
     from deconlab.formation import phantoms
     from deconlab.formation.camera import Camera
@@ -101,7 +101,7 @@ def simulation(model: GibsonLanni) -> Simulation:
     )
 
 
-def write(simulated: Simulation, model: GibsonLanni, data: Path, truth: Path) -> None:
+def write(simulated: Simulation, model: TorokVarga, data: Path, truth: Path) -> None:
     """Stack and truth as OME-TIFF, with everything that a microscope's software would write about its optics."""
     from deconlab import io
     from deconlab.image import Channel, Image, Optics

@@ -27,6 +27,7 @@ GROUPS = (
     "Stopping",
     "Output",
     "Computing",
+    "Other",
     "General",
 )
 
@@ -194,10 +195,10 @@ def whole(name: str, at_least: int = 1) -> Declared:
 
 
 def reading() -> list[click.Parameter]:
-    """The flags that say how a file is to be read: ``axes`` and ``series``."""
+    """The flags that say how a file is to be read: ``file_axes`` and ``series``."""
     return [
         GroupedOption(
-            ["--axes"], group="Input", metavar="LETTERS", fact="from the file",
+            ["--file-axes"], group="Input", metavar="LETTERS", fact="from the file",
             help="Name of each dimension of the file, such as tczyx.",
         ),
         GroupedOption(

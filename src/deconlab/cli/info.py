@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     ],
 )
 @click.argument("image", type=click.Path(path_type=Path))
-def command(image: Path, json: bool, axes: str | None, series: int | None) -> None:
+def command(image: Path, json: bool, file_axes: str | None, series: int | None) -> None:
     """Tell what IMAGE says about itself, where each value is from, and what `deconlab run` would still ask for."""
     from deconlab import io
 
-    found = told(io.read(image, axes=axes, series=series or 0))
+    found = told(io.read(image, axes=file_axes, series=series or 0))
     if json:
         import json as encoder
 

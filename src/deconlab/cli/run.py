@@ -7,7 +7,8 @@ from typing import Any, get_args
 
 import click
 
-from deconlab.cli._generated import GeneratedCommand, run_flags
+from deconlab.cli._generated import run_flags
+from deconlab.cli._repeat import RunCommand, recorded, under_flags
 from deconlab.cli.flags import GroupedOption, Numbers, reading, whole
 from deconlab.operators.blur import Boundary
 
@@ -20,6 +21,13 @@ def fixed_options() -> list[click.Parameter]:
     um, px = Numbers(float, "Z Y X"), Numbers(int, "Z Y X")
     return [
         *reading(),
+        GroupedOption(
+            ["--recipe"], group="Input", type=FILE, fact="optional",
+            help="Repeat what this recipe (the .yaml beside an output, or the output itself) says; flags come before it.",
+        ),
+        GroupedOption(
+            ["--force"], group="Input", is_flag=True, help="Restore an image again that deconlab has restored before.",
+        ),
         GroupedOption(
             ["--voxel-um"], group="Input", type=um, fact="µm; from the file, else required",
             help="Voxel size; two numbers (Y X) for a plane, one for a line.",
@@ -47,7 +55,8 @@ def fixed_options() -> list[click.Parameter]:
         ),
         GroupedOption(
             ["--modality"], group="PSF", metavar="NAME", fact="from the file",
-            help="How the image was acquired, where the file is wrong about it: widefield.",
+            help="How the image was acquired, where the file is silent or wrong about it: widefield, confocal, spinning disk, "
+            "multi-photon, light sheet, STED, ISM, 4Pi.",
         ),
         GroupedOption(
             ["-o", "--output"], group="Output", type=FILE, fact="default: <input>_deconvolved.ome.tif beside the input",
@@ -89,27 +98,34 @@ def fixed_options() -> list[click.Parameter]:
             help="Number of processor threads.",
         ),
         GroupedOption(
-            ["--limit-extension"], group="Computing", type=px, fact="px; default: as far as the PSF reaches",
+            ["--limit-extension", "extension_px"], group="Computing", type=px, fact="px; default: as far as the PSF reaches",
             help="Bound how far beyond the border the object is estimated, to save memory; one number for all axes or "
             "one for each.",
         ),
     ]  # fmt: skip
 
 
-@click.command(cls=GeneratedCommand, name="run", generate=run_flags, params=fixed_options())
-@click.argument("image", type=click.Path(path_type=Path))
-def command(image: Path, **given: Any) -> None:
+@click.command(cls=RunCommand, name="run", generate=run_flags, params=fixed_options())
+@click.argument("image", type=click.Path(path_type=Path), required=False)
+def command(image: Path | None, **given: Any) -> None:
     """Restore IMAGE and write the result beside it.
 
     The PSF comes from --psf, or is computed from the optics in the file; flags add what the file does not say and
     override what it does. Every channel and time is restored by itself. Ctrl-C ends the run after the present iteration
-    and writes what was reached.
+    and writes what was reached. The recipe that repeats it is written beside the result; with --recipe and without IMAGE
+    the recipe's own image is restored.
 
     The flags listed are those of the method, prior and PSF model that the command line names:
     `deconlab run --method NAME --prior NAME --psf-model NAME --help`.
     """
     from deconlab.cli._job import Job
 
-    job = Job.from_flags(image, {name: value for name, value in given.items() if value is not None})
+    ctx = click.get_current_context()
+    flags, repeat = under_flags(ctx, {name: value for name, value in given.items() if value is not None})
+    flags.pop("recipe", None)
+    if image is None and repeat is None:
+        raise click.UsageError("Missing argument 'IMAGE'.")
+    job = Job.from_flags(image or repeat.recipe.input, flags)  # type: ignore[union-attr]
+    job.repeat, job.flags = repeat, recorded(ctx, flags)
     job.check()
-    click.get_current_context().exit(job.run())
+    ctx.exit(job.run())

@@ -30,8 +30,9 @@ OF_THE_ARRAY = (
 """Keywords that describe the numbers of the source as they were stored, and would be wrong for ours."""
 
 
-def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
+def read(path: Path, *, axes: str | None = None, series: int = 0, lazy: bool = False) -> Image:
     """See :func:`deconlab.io.read`; ``series`` counts the arrays of one and more dimensions in the file."""
+    del lazy  # arrays of the sky are small, and their scaling is astropy's business
     fits = _astropy()
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
@@ -185,7 +186,7 @@ def _axes(header: Any, shape: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
         return found.replace("?", "z"), ("the file does not name its axes; its planes were taken for z",)
     if "?" in found or len(set(found)) != len(found):
         raise ValueError(
-            f"The file has {len(shape)} dimensions {shape} without names for all of them. Name them, for example --axes "
+            f"The file has {len(shape)} dimensions {shape} without names for all of them. Name them, for example --file-axes "
             f"{'tczyx'[-len(shape) :]}."
         )
     return found, ()

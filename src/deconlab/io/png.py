@@ -18,8 +18,9 @@ COLOURS = ("red", "green", "blue")
 _DEPTH_AT = 24  # the byte of a PNG that gives its bits per sample
 
 
-def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
+def read(path: Path, *, axes: str | None = None, series: int = 0, lazy: bool = False) -> Image:
     """See :func:`deconlab.io.read`. A colour picture is refused, unless ``axes="yxc"`` asks for its channels."""
+    del lazy  # a picture is one plane
     import PIL.Image
 
     if series != 0:
@@ -58,11 +59,13 @@ def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
         return record.restored(image, kept, arrange=axes is None, says_voxel=False)
     if axes is None:
         raise ValueError(
-            f"{path} is a colour picture of shape {data.shape}. If its colours are channels that were measured, say --axes "
-            f"yxc; if it is a photograph or a rendered figure, restore the image it was made from."
+            f"{path} is a colour picture of shape {data.shape}. If its colours are channels that were measured, say "
+            f"--file-axes yxc; if it is a photograph or a rendered figure, restore the image it was made from."
         )
     if axes.lower() != "yxc":
-        raise ValueError(f"axes={axes!r} does not fit the colour picture {path}: its axes are y, x and c (--axes yxc).")
+        raise ValueError(
+            f"axes={axes!r} does not fit the colour picture {path}: its axes are y, x and c (--file-axes yxc)."
+        )
     if kind == "PNG" and path.read_bytes()[_DEPTH_AT] == 16:
         raise ValueError(f"{path} has 16 bits for each colour, of which 8 could be read. Save it as TIFF.")
     return Image(data, "yxc", channels=tuple(Channel(name) for name in COLOURS), notes=notes)
@@ -91,7 +94,7 @@ def write(path: Path, image: Image, name: str) -> None:
     from PIL.PngImagePlugin import PngInfo
 
     single = [image.axes.index(axis) for axis in image.axes if axis not in "yx"]
-    plane = np.squeeze(image.data, tuple(single))
+    plane = np.squeeze(np.asarray(image.data), tuple(single))
     plane = plane if image.axes.index("y") < image.axes.index("x") else plane.T
     text = PngInfo()
     text.add_text(record.KEY, json.dumps(record.of(image)), zip=True)

@@ -111,7 +111,7 @@ def _arranged(data: NDArray[Any], now: str, then: Any) -> tuple[NDArray[Any], st
         return data, now
     if any(n > 1 for axis, n in zip(now, data.shape, strict=True) if axis not in then):
         return data, now
-    data = data.reshape([n for axis, n in zip(now, data.shape, strict=True) if axis in then])
+    data = data[tuple(slice(None) if axis in then else 0 for axis in now)]  # which a stored array can do, too
     now = "".join(axis for axis in now if axis in then)
     missing = "".join(axis for axis in then if axis not in now)
     data, now = data[(np.newaxis,) * len(missing)], missing + now

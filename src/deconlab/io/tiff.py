@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deconlab.image import Image
 from deconlab.io import imagej, ome, ome_compose
+from deconlab.io._tiff_planes import stored
+from deconlab.stored import planes
 
 DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 """What OME-TIFF can hold; plain TIFF could hold more, but few programs would read it."""
@@ -41,9 +43,9 @@ class _Raw:
     trouble: tuple[str, ...]
 
 
-def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
+def read(path: Path, *, axes: str | None = None, series: int = 0, lazy: bool = False) -> Image:
     """See :func:`deconlab.io.read`."""
-    raw = _open(path, series)
+    raw = _open(path, series, lazy)
     told = _told(raw, series)
     if axes is None:
         _check_whole(path, raw, told)
@@ -68,18 +70,23 @@ def read(path: Path, *, axes: str | None = None, series: int = 0) -> Image:
     return replace(image, notes=(*notes, *trouble, *image.notes))
 
 
-def _open(path: Path, series: int) -> _Raw:
+def _open(path: Path, series: int, lazy: bool) -> _Raw:
     import tifffile
 
     with _listening() as trouble:
         try:
-            with tifffile.TiffFile(path) as file:
+            with ExitStack() as stack:
+                file = tifffile.TiffFile(path)
+                stack.callback(file.close)
                 count = len(file.series)
                 if 0 <= series < count:
                     chosen = file.series[series]
-                    data: NDArray[Any] = np.asarray(chosen.asarray())
-                    return _Raw(
-                        data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("=")),
+                    data: Any = None
+                    if not lazy:
+                        data = np.asarray(chosen.asarray())
+                        data = data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+                    found = _Raw(
+                        data,
                         chosen.axes.lower(),
                         len(chosen.pages),
                         sum(page is None for page in chosen.pages),
@@ -90,6 +97,10 @@ def _open(path: Path, series: int) -> _Raw:
                         count,
                         tuple(dict.fromkeys(trouble)),
                     )
+                    if lazy:
+                        stack.pop_all()
+                        found = replace(found, data=cast("NDArray[Any]", stored(path, file, chosen)))
+                    return found
         except (OSError, MemoryError):
             raise
         except Exception as error:
@@ -115,7 +126,7 @@ def _check_whole(path: Path, raw: _Raw, told: ome.Description | None) -> None:
     """Raise ValueError where less could be read than the file says it holds: tifffile then gives the first plane alone."""
     use_it = (
         f"an array of shape {raw.data.shape} could be read. Is the file truncated? To use what is there, name its axes, for "
-        f"example --axes {'tczyx'[-raw.data.ndim :]}."
+        f"example --file-axes {'tczyx'[-raw.data.ndim :]}."
     )
     broken = [message for message in raw.trouble if not message.startswith("<TiffTag")]
     if broken:
@@ -150,12 +161,12 @@ def _write_ome(path: Path, image: Image) -> None:
     missing = [axis for axis in order if axis not in image.axes]
     now = [*missing, *image.axes]
     data = image.data[(np.newaxis,) * len(missing)].transpose([now.index(axis) for axis in order])
-    data = np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("="))
     base = tifffile.OmeXml()
     stored = (math.prod(data.shape[:-2]), 1, 1, *data.shape[-2:], 1)
     base.addimage(dtype=data.dtype, shape=data.shape, storedshape=stored, axes="".join(order).upper())
     tifffile.imwrite(
-        path, data, description=ome_compose.compose(base.tostring(), image).encode(), metadata=None, ome=False,
+        path, planes(data), shape=data.shape, dtype=data.dtype, metadata=None, ome=False,
+        description=ome_compose.compose(base.tostring(), image).encode(),
         photometric="minisblack", bigtiff=data.nbytes >= BIG_TIFF_BYTES,
     )  # fmt: skip
 
@@ -164,7 +175,9 @@ def _write_imagej(path: Path, image: Image) -> None:
     import tifffile
 
     data, metadata, resolution = imagej.compose(image)
-    tifffile.imwrite(path, data, imagej=True, metadata=metadata, resolution=resolution)
+    tifffile.imwrite(
+        path, planes(data), shape=data.shape, dtype=data.dtype, imagej=True, metadata=metadata, resolution=resolution
+    )
 
 
 def _axes(raw: _Raw, given: str | None) -> tuple[str, tuple[str, ...]]:
@@ -182,7 +195,7 @@ def _axes(raw: _Raw, given: str | None) -> tuple[str, tuple[str, ...]]:
     if nameless:
         raise ValueError(
             f"The file has {len(shape)} dimensions {shape} without names for all of them (it says {found!r}). Name them, "
-            f"for example --axes {'tczyx'[-len(shape) :]}."
+            f"for example --file-axes {'tczyx'[-len(shape) :]}."
         )
     return found, ()
 

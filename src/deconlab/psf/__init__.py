@@ -16,10 +16,11 @@ from deconlab.registry import Registry
 if TYPE_CHECKING:
     from deconlab.psf._arbitrary import ArbitraryPupil
     from deconlab.psf._facts import Facts
-    from deconlab.psf._for_image import for_image
+    from deconlab.psf._for_image import for_image, said_of_limit
     from deconlab.psf._measured import measured
     from deconlab.psf._modality import PRESETS, for_modality, preset
     from deconlab.psf._model import PSF, PSFModel, PSFWarning, SamplingWarning
+    from deconlab.psf._optics import otf_support
     from deconlab.psf.airy import Airy
     from deconlab.psf.annular import Annular
     from deconlab.psf.astigmatic import Astigmatic
@@ -98,7 +99,9 @@ _WHERE = {
     "for_image": "_for_image",
     "for_modality": "_modality",
     "measured": "_measured",
+    "otf_support": "_optics",
     "preset": "_modality",
+    "said_of_limit": "_for_image",
 }
 
 
@@ -165,6 +168,8 @@ __all__ = [
     "for_image",
     "for_modality",
     "measured",
+    "otf_support",
     "preset",
     "registry",
+    "said_of_limit",
 ]

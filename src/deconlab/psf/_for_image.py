@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from deconlab.lazytorch import torch
@@ -31,4 +32,19 @@ def for_image(
     if voxel_um is None:
         raise ValueError(f"{type(psf).__name__} is a PSF in µm: say the image's voxel size, voxel_um=(z, y, x).")
     planes = shape[0] if len(shape) == 3 else 1
-    return psf.render(psf.extent(planes, voxel_um, ndim=len(shape)), voxel_um, dtype=dtype)
+    made = psf.render(psf.extent(planes, voxel_um, ndim=len(shape)), voxel_um, dtype=dtype)
+    return said_of_limit(psf, made, planes)
+
+
+def said_of_limit(model: PSFModel, psf: PSF, planes: int, max_voxels: int = 2**26) -> PSF:
+    """``psf`` of the extent for ``planes``, with a note if only ``max_voxels`` kept it from holding 95 % of every plane."""
+    if not psf.captured_per_plane or min(psf.captured_per_plane) >= 0.95 - 1e-3:
+        return psf
+    shape = tuple(psf.data.shape)
+    if model.extent(planes, psf.voxel_um, 2 * max_voxels, ndim=len(shape)) == shape:
+        return psf
+    note = (
+        f"The limit of {max_voxels * 4 / 2**20:.4g} MiB for a PSF ends it at {' × '.join(map(str, shape))} voxels: its planes "
+        f"hold {min(psf.captured_per_plane):.1%} of their light at least, not 95 %"
+    )
+    return replace(psf, notes=(*psf.notes[:-1], note, psf.notes[-1]))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+_SLIVER = 0.02  # of a voxel: as well as a centre is found
 _QUIET = 1e-4  # noise below this part of the peak needs no removal
 _SMALLEST = 16  # an axis shorter than this has no border: what lies there is the tail of a small kernel, not background
 
@@ -85,9 +86,11 @@ def without_background(values: Array, level: float | None) -> tuple[Array, list[
 
     Out of focus, light reaches the border; so the eighth of the planes whose corners are darkest tells the level.
     """
+    small = min(values.shape[-2:]) < _SMALLEST
+    why = f"a PSF of {' × '.join(map(str, values.shape))}, less than {_SMALLEST} px wide, has no border to tell them by"
     if level is None:
-        if min(values.shape[-2:]) < _SMALLEST:
-            return values, ["Background: none removed, the PSF is too small to have a border"]
+        if small:
+            return values, [f"Background and noise: not removed, {why}; clear it yourself, or crop it wider"]
         level = float(np.median(_darkest(values)))
         place = "the median of the corners of the darkest planes" if values.ndim == 3 else "the median of its corners"
     else:
@@ -100,7 +103,8 @@ def without_background(values: Array, level: float | None) -> tuple[Array, list[
             f"The PSF has no peak above its background {level:g} ({place}): its maximum is {values.max():g}. "
             f"Give the background yourself, or crop the PSF about its peak."
         )
-    return values - level, [f"Background {level:.6g} removed ({place}; {level / peak:.2%} of the peak above it)"]
+    notes = [f"Background {level:.6g} removed ({place}; {level / peak:.2%} of the peak above it)"]
+    return values - level, [*notes, f"Noise: not removed, {why}"] if small else notes
 
 
 def without_noise(values: Array) -> tuple[Array, list[str]]:
@@ -200,9 +204,13 @@ def resampling(count: int, centre: float, ratio: float, exchange_area: bool) -> 
     """Matrix (odd, ``count``) that samples at ``centre`` + steps of ``ratio`` voxels, where data lie on both sides.
 
     Band-limited: the cosine series of the data (mirrored at their ends) is evaluated at the new places. To exchange the
-    area of a pixel, each frequency is multiplied by sinc(f × new) / sinc(f × old).
+    area of a pixel, each frequency is multiplied by sinc(f × new) / sinc(f × old). Where voxels are as they were, the last may
+    lie outside by half of one on the shorter side, and takes what is at the border there: so data of even size, whose centre
+    is half a voxel or a whole one from the middle, lose no light.
     """
-    half = int((min(centre, count - 1 - centre) + 0.5 + 1e-6) / ratio)
+    outside = 0.5 if math.isclose(ratio, 1, rel_tol=1e-6) else 0.0
+    near, far = (reach / ratio for reach in sorted((centre + 0.5, count - 0.5 - centre)))
+    half = min(int(near + outside + _SLIVER), int(far + _SLIVER))
     places = centre + ratio * np.arange(-half, half + 1)
     wave = np.arange(count)
     gain = np.where(wave == 0, 1.0, 2.0) / count

@@ -96,7 +96,7 @@ def measured(
     kept = float(values.sum()) * math.prod(ratios) / light
     planes = values if values.ndim == 3 else values[None]
     held = planes.reshape(len(planes), -1).sum(1) * math.prod(ratios[-2:]) / plane_light[first : first + len(planes)]
-    notes.append(f"Cropped to {' × '.join(map(str, values.shape))}, which holds {kept:.2%} of the light")
+    notes.append(f"Cropped to {' × '.join(map(str, values.shape))}, which holds {min(1.0, kept):.2%} of the light")
     notes.append("Normalised to sum 1")
     tensor = torch.from_numpy(np.ascontiguousarray(values / values.sum()))
     if not _is_double(data):

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from deconlab.psf._facts import Facts
+    from deconlab.psf._optics import Border
 
 _AXES = "zyx"
+_TOLD = 9  # planes whose lost light is told in a line; all are in captured_per_plane
 
 
 class PSFWarning(UserWarning):
@@ -115,6 +117,10 @@ class PSFModel(ABC):
         """Largest voxel (axial, lateral) in µm at which the image is held whole; None if there is none."""
         return None
 
+    def otf_border(self) -> Border | None:
+        """Lateral frequencies kr and the largest |kz| at each, per µm, beyond which the OTF is 0; None if it has no end."""
+        return None
+
     @final
     def render(
         self,
@@ -209,13 +215,14 @@ class PSFModel(ABC):
             said = f"{parameter.name} {value:g}{unit}" if isinstance(value, float) else f"{parameter.name} {value}"
             is_default = not parameter.required and value == parameter.default
             if is_default and value is None:
-                said = self._when_none(parameter.name)
+                said = self.when_none(parameter.name)
             if said:
                 (assumed if is_default else given).append(said)
         text = f"{type(self).__name__}: {', '.join(given)}"
         return f"{text}; by default: {', '.join(assumed)}" if assumed else text
 
-    def _when_none(self, name: str) -> str:  # noqa: ARG002  (subclasses say what stands in for the missing value)
+    def when_none(self, name: str) -> str:  # noqa: ARG002  (subclasses say more)
+        """What stands in for a parameter that is None, in words; empty if nothing does."""
         return ""
 
     def _grid(self, shape: Any, voxel_um: Any) -> Grid:
@@ -276,4 +283,10 @@ def _captured(captured: float, per_plane: tuple[float, ...], grid: Grid) -> str:
     worst = min(range(len(per_plane)), key=per_plane.__getitem__)
     size = math.prod(grid.shape) * 4 / 2**20
     text = f"The grid {' × '.join(map(str, grid.shape))} ({size:.3g} MiB) holds {captured:.2%} of the light"
-    return f"{text}; plane {worst} holds least, {per_plane[worst]:.2%}" if grid.ndim == 3 else text
+    if grid.ndim < 3:
+        return text
+    count = min(_TOLD, len(per_plane))
+    some = [round(step * (len(per_plane) - 1) / max(1, count - 1)) for step in range(count)]
+    of = "each plane" if count == len(per_plane) else f"{count} planes from first to last"
+    lost = " ".join(f"{100 * (1 - per_plane[plane]):.1f}" for plane in some)
+    return f"{text}; plane {worst} holds least, {per_plane[worst]:.2%}; lost in {of}: {lost} %"

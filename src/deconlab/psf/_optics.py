@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Border = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+_SAMPLES = 161
 
 
 def nyquist_um(na: float, index: float, emission_nm: float) -> tuple[float, float]:
@@ -13,6 +21,50 @@ def nyquist_um(na: float, index: float, emission_nm: float) -> tuple[float, floa
     """
     wavelength = emission_nm / 1000
     return wavelength / (2 * (index - math.sqrt(index**2 - na**2))), wavelength / (4 * na)
+
+
+def otf_support(kr: Any, na: float, index: float, wavelength_um: float) -> Any:
+    """Largest |kz| of a widefield OTF at each lateral frequency kr, per µm; NaN beyond the cutoff 2 NA / λ.
+
+    |kz| <= (n/λ)(cos(asin((NA - k λ) / n)) - cos α): a torus, whose missing cone lies about kr = 0.
+    """
+    import numpy as np
+
+    kr = np.abs(np.asarray(kr, np.float64))
+    inside = kr <= 2 * na / wavelength_um
+    sine = np.where(inside, np.abs(na - kr * wavelength_um) / index, 0.0)
+    reach = index / wavelength_um * (np.sqrt(1 - sine**2) - math.sqrt(1 - (na / index) ** 2))
+    return np.where(inside, reach, np.nan)
+
+
+def widefield_border(na: float, index: float, wavelength_nm: float) -> Border:
+    """:func:`otf_support` from 0 to the cutoff."""
+    import numpy as np
+
+    kr = np.linspace(0, 2000 * na / wavelength_nm, _SAMPLES)
+    return kr, np.nan_to_num(otf_support(kr, na, index, wavelength_nm / 1000))
+
+
+def opposed_border(na: float, index: float, wavelength_nm: float) -> Border:
+    """Of two opposed objectives whose fields interfere: rays q of one beat with -q of the other."""
+    import numpy as np
+
+    kr = np.linspace(0, 2000 * na / wavelength_nm, _SAMPLES)
+    return kr, 2000 / wavelength_nm * np.sqrt(index**2 - (kr * wavelength_nm / 2000) ** 2)
+
+
+def added(first: Border, second: Border) -> Border:
+    """Of a product of two intensities: the OTFs are convolved, and their supports added point by point.
+
+    Lateral frequencies r and s at any angle add up to all between |r - s| and r + s.
+    """
+    import numpy as np
+
+    (r, up), (s, more) = first, second
+    kr = np.linspace(0, r[-1] + s[-1], _SAMPLES)
+    least, most, total = np.abs(r[:, None] - s), r[:, None] + s, up[:, None] + more
+    slack = kr[1] / 2
+    return kr, np.array([total[(least <= k + slack) & (most >= k - slack)].max() for k in kr])
 
 
 def refuse_aperture(owner: str, na: float, **indices: float) -> None:
@@ -39,6 +91,14 @@ def refuse_wavelengths(model: Any) -> None:
         value = getattr(model, name, None)
         if isinstance(value, int | float):
             refuse_wavelength(type(model).__name__, name, value)
+    excitation, emission = getattr(model, "excitation_nm", None), getattr(model, "emission_nm", None)
+    if hasattr(model, "photon_order"):
+        return  # several photons together excite what one of more energy would
+    if isinstance(excitation, int | float) and isinstance(emission, int | float) and excitation > emission:
+        raise ValueError(
+            f"{type(model).__name__}: excitation_nm {excitation:g} must not be above emission_nm {emission:g}: light that is "
+            f"emitted is red-shifted. Are the two exchanged?"
+        )
 
 
 def refuse_length(owner: str, name: str, value: float, longest_um: float) -> None:

@@ -84,7 +84,7 @@ class PupilModel(Layers, PSFModel):
         if isinstance(self.defocus_um, int | float):
             _optics.refuse_length(type(self).__name__, "defocus_um", abs(self.defocus_um), 1000)
 
-    def _when_none(self, name: str) -> str:
+    def when_none(self, name: str) -> str:
         return (
             f"apodisation {self._weight}" if name == "apodisation" else self.when_no_layer(name, self.immersion_index)
         )
@@ -101,6 +101,10 @@ class PupilModel(Layers, PSFModel):
     def nyquist_um(self) -> tuple[float, float]:
         """Largest voxel (axial, lateral) in µm at which nothing of the image is lost."""
         return _optics.nyquist_um(self.na, self.immersion_index, self.emission_nm)
+
+    def otf_border(self) -> _optics.Border | None:
+        """See :meth:`PSFModel.otf_border`: that of the open pupil."""
+        return _optics.widefield_border(self.na, self.immersion_index, self.emission_nm)
 
     def best_focus_um(self) -> float:
         """Where a plain pupil looks sharpest behind these layers, in µm from the middle plane; 2-D PSFs are taken there."""

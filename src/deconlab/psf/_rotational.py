@@ -158,6 +158,10 @@ class RotationalModel(RadialModel):
         """Largest voxel (axial, lateral) in µm at which nothing of the image is lost."""
         return _optics.nyquist_um(self.na, self.immersion_index, self.emission_nm)
 
+    def otf_border(self) -> _optics.Border | None:
+        """See :meth:`PSFModel.otf_border`: the torus of :func:`deconlab.psf.otf_support`."""
+        return _optics.widefield_border(self.na, self.immersion_index, self.emission_nm)
+
     def best_focus_um(self) -> float:
         """Where the point looks sharpest, in µm from the nominal focus: not 0 where layers aberrate."""
         return _radial.best_focus_um(self._pupil())
@@ -200,7 +204,7 @@ class DeepModel(Layers, RadialModel):
         super()._look_for_swapped_units()
         self.refuse_thick_layers()
 
-    def _when_none(self, name: str) -> str:
+    def when_none(self, name: str) -> str:
         return self.when_no_layer(name, self.immersion_index)
 
     def at_depths(

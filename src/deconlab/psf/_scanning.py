@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
@@ -116,10 +117,10 @@ class PinholeModel(ScanningModel):
         if isinstance(self.backprojected_pinhole_um, int | float):
             _optics.refuse_length(type(self).__name__, "backprojected_pinhole_um", self.backprojected_pinhole_um, 20)
 
-    def _when_none(self, name: str) -> str:
+    def when_none(self, name: str) -> str:
         if name == "pinhole_au":
             return "" if self.backprojected_pinhole_um is not None else "pinhole_au 1"
-        return super()._when_none(name)
+        return super().when_none(name)
 
     @property
     def pinhole_radius_um(self) -> float:
@@ -131,6 +132,10 @@ class PinholeModel(ScanningModel):
         together = 1 / (1 / self.excitation_nm + 1 / self.emission_nm)
         return _optics.nyquist_um(self.na, self.immersion_index, together)
 
+    def otf_border(self) -> _optics.Border | None:
+        """See :meth:`PSFModel.otf_border`: the supports of excitation and emission, added."""
+        return sum_of_borders(self.na, self.immersion_index, self.excitation_nm, self.emission_nm)
+
     def _pupils(self) -> tuple[_radial.Pupil, ...]:
         return self._at(self.excitation_nm), self._at(self.emission_nm)
 
@@ -141,6 +146,12 @@ class PinholeModel(ScanningModel):
         """What the pinhole lets pass of a point at r."""
         pupil = self._at(self.emission_nm)
         return self._seen(pupil, z_um, r_um, disc(self.pinhole_radius_um, cutoff_of(pupil)))
+
+
+def sum_of_borders(na: float, index: float, *wavelengths_nm: float) -> _optics.Border:
+    """The border of a product of widefield intensities."""
+    borders = [_optics.widefield_border(na, index, wavelength) for wavelength in wavelengths_nm]
+    return functools.reduce(_optics.added, borders)
 
 
 def cutoff_of(pupil: _radial.Pupil) -> float:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from deconlab.lazytorch import torch
+from deconlab.psf import _optics
 from deconlab.psf._radial import Component, Pupil
 from deconlab.psf._rotational import RotationalModel
 
@@ -30,6 +31,11 @@ class BornWolf(RotationalModel):
     def best_focus_um(self) -> float:
         """0: nothing aberrates."""
         return 0.0
+
+    def otf_border(self) -> _optics.Border | None:
+        """See :meth:`PSFModel.otf_border`: of parabolic waves, |kz| <= kr (2 NA - λ kr) / 2n."""
+        kr, _ = _optics.widefield_border(self.na, self.immersion_index, self.emission_nm)
+        return kr, kr * (2 * self.na - self.emission_nm / 1000 * kr) / (2 * self.immersion_index)
 
     def _pupil(self) -> Pupil:
         return Pupil(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from deconlab.lazytorch import torch
-from deconlab.psf import _radial
+from deconlab.psf import _optics, _radial
 from deconlab.psf._lateral import at_points, averaging, disc, radii, step_um
 from deconlab.psf._layers import vectorial
 from deconlab.psf._radial import Pupil
@@ -57,6 +57,12 @@ class FourPi(ProductModel):
             2 * self.immersion_index * waves[0] + (2 * self.immersion_index if self.kind == "C" else alone) * waves[1]
         )
         return 1 / (2 * axial), lateral
+
+    def otf_border(self) -> _optics.Border | None:
+        """See :meth:`PSFModel.otf_border`: where two objectives interfere, up to 2n / λ along z."""
+        seen = _optics.opposed_border if self.kind == "C" else _optics.widefield_border
+        lit = _optics.opposed_border(self.na, self.immersion_index, self.excitation_nm)
+        return _optics.added(lit, seen(self.na, self.immersion_index, self.emission_nm))
 
     def _at(self, wavelength_nm: float) -> Pupil:
         n = self.immersion_index

@@ -80,7 +80,7 @@ class GaussianFit(PSFModel):
         waves = 1 / self.emission_nm + (1 / self.excitation_nm if self.excitation_nm else 0.0)
         return _optics.nyquist_um(self.na, self.immersion_index, 1 / waves)
 
-    def _when_none(self, name: str) -> str:  # noqa: ARG002  (only excitation_nm may be missing)
+    def when_none(self, name: str) -> str:  # noqa: ARG002  (only excitation_nm may be missing)
         return "widefield"
 
     def _intensity(self, grid: Grid, dtype: torch.dtype, device: torch.device | None) -> Intensity:

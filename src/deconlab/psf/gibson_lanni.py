@@ -10,7 +10,7 @@ coverslip; +z leads into the sample, and the middle plane of the grid is z = 0. 
 are evanescent: √ becomes imaginary and they fade with depth.
 
 Cost: one Bessel table of (rays × radii) and one matrix product; 256 × 256 × 128 voxels take about 0.1 s.
-Use it for widefield data with known optics; a vectorial model is more faithful above NA 1.
+Use it to compare with the many programs that do; TorokVarga, the default, is more faithful at any NA above 0.3.
 S. F. Gibson and F. Lanni, J. Opt. Soc. Am. A 8, 1601 (1991), doi:10.1364/JOSAA.8.001601; the form of ti(z):
 F. Aguet, D. Van De Ville and M. Unser, IEEE Trans. Image Process. 17, 1144 (2008), doi:10.1109/TIP.2008.924393.
 """

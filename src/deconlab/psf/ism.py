@@ -21,7 +21,7 @@ from deconlab.lazytorch import torch
 from deconlab.psf import _optics, _radial
 from deconlab.psf._lateral import POINT, area, at_points, averaging, disc, radii, step_um
 from deconlab.psf._model import Grid, Intensity
-from deconlab.psf._scanning import ScanningModel, cutoff_of
+from deconlab.psf._scanning import ScanningModel, cutoff_of, sum_of_borders
 from deconlab.units import Doc, Ge, Gt, Le, Nm
 
 if TYPE_CHECKING:
@@ -82,6 +82,10 @@ class ISM(ScanningModel):
         """Largest voxel (axial, lateral) in µm: the bandwidths of excitation and emission add."""
         together = 1 / (1 / self.excitation_nm + 1 / self.emission_nm)
         return _optics.nyquist_um(self.na, self.immersion_index, together)
+
+    def otf_border(self) -> _optics.Border | None:
+        """See :meth:`PSFModel.otf_border`: the supports of excitation and emission, added."""
+        return sum_of_borders(self.na, self.immersion_index, self.excitation_nm, self.emission_nm)
 
     def _pupils(self) -> tuple[_radial.Pupil, ...]:
         return self._at(self.excitation_nm), self._at(self.emission_nm)

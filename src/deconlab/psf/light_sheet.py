@@ -66,10 +66,10 @@ class LightSheet(LayeredModel):
         if isinstance(self.sheet_fwhm_um, int | float):
             _optics.refuse_length("LightSheet", "sheet_fwhm_um", self.sheet_fwhm_um, 200)
 
-    def _when_none(self, name: str) -> str:
+    def when_none(self, name: str) -> str:
         if name == "sheet_fwhm_um":
             return "" if self.sheet == "scanned" else f"sheet_fwhm_um {self.waist_um / _PER_FWHM:.4g} µm"
-        return super()._when_none(name)
+        return super().when_none(name)
 
     @property
     def waist_um(self) -> float:
@@ -94,12 +94,18 @@ class LightSheet(LayeredModel):
     def nyquist_um(self) -> tuple[float, float]:
         """Largest voxel (axial, lateral) in µm: along z the bandwidths of detection and sheet add."""
         axial, lateral = super().nyquist_um()
-        sheet = (
-            4 / (math.pi * self.waist_um)
-            if self.sheet == "gaussian"
-            else 2000 * self.illumination_na / self.excitation_nm
-        )
-        return 1 / (1 / axial + 2 * sheet), lateral
+        return 1 / (1 / axial + 2 * self._bandwidth()), lateral
+
+    def otf_border(self) -> _optics.Border | None:
+        """See :meth:`PSFModel.otf_border`: the detection's, and beyond it the sheet's bandwidth along z."""
+        kr, kz = _optics.widefield_border(self.na, self.immersion_index, self.emission_nm)
+        return kr, kz + self._bandwidth()
+
+    def _bandwidth(self) -> float:
+        """Highest frequency of S(z), per µm; of a Gaussian, where 3e-4 is left."""
+        if self.sheet == "gaussian":
+            return 4 / (math.pi * self.waist_um)
+        return 2000 * self.illumination_na / self.excitation_nm
 
     def _pupil(self) -> _radial.Pupil:
         ni = self.immersion_index

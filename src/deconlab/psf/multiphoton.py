@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from deconlab.psf import _optics, _radial
 from deconlab.psf._lateral import disc
-from deconlab.psf._scanning import ScanningModel, cutoff_of, pinhole_radius_um, refuse_both_pinholes
+from deconlab.psf._scanning import (
+    ScanningModel,
+    cutoff_of,
+    pinhole_radius_um,
+    refuse_both_pinholes,
+    sum_of_borders,
+)
 from deconlab.units import Doc, Ge, Gt, Le, Nm, Um
 
 if TYPE_CHECKING:
@@ -51,8 +57,8 @@ class Multiphoton(ScanningModel):
     def _has_pinhole(self) -> bool:
         return self.pinhole_au is not None or self.backprojected_pinhole_um is not None
 
-    def _when_none(self, name: str) -> str:
-        return "no pinhole" if name == "pinhole_au" and not self._has_pinhole else super()._when_none(name)
+    def when_none(self, name: str) -> str:
+        return "no pinhole" if name == "pinhole_au" and not self._has_pinhole else super().when_none(name)
 
     def nyquist_um(self) -> tuple[float, float]:
         """Largest voxel (axial, lateral) in µm: n photons have n times the bandwidth of one."""
@@ -60,6 +66,13 @@ class Multiphoton(ScanningModel):
         if self._has_pinhole and self.emission_nm is not None:
             together += 1 / self.emission_nm
         return _optics.nyquist_um(self.na, self.immersion_index, 1 / together)
+
+    def otf_border(self) -> _optics.Border | None:
+        """See :meth:`PSFModel.otf_border`: that of the excitation, added once for each photon, and the pinhole's."""
+        waves = [self.excitation_nm] * self.photon_order
+        if self._has_pinhole and self.emission_nm is not None:
+            waves.append(self.emission_nm)
+        return sum_of_borders(self.na, self.immersion_index, *waves)
 
     def _pupils(self) -> tuple[_radial.Pupil, ...]:
         return (self._at(self.excitation_nm),)

@@ -76,8 +76,13 @@ class Polychromatic(LayeredModel):
         """Largest voxel (axial, lateral) in µm for the shortest wavelength."""
         return _optics.nyquist_um(self.na, self.immersion_index, min(wavelength for wavelength, _ in self.colours()))
 
-    def _when_none(self, name: str) -> str:
-        return "" if name == "spectrum" else super()._when_none(name)
+    def otf_border(self) -> _optics.Border | None:
+        """See :meth:`PSFModel.otf_border`: that of the shortest wavelength."""
+        shortest = min(wavelength for wavelength, _ in self.colours())
+        return _optics.widefield_border(self.na, self.immersion_index, shortest)
+
+    def when_none(self, name: str) -> str:
+        return "" if name == "spectrum" else super().when_none(name)
 
     def _pupil(self) -> _radial.Pupil:
         return self._of(self.emission_nm)

@@ -74,6 +74,9 @@ class STED(PinholeModel):
         gain = math.sqrt(1 + self.saturation)
         return (axial, lateral / gain) if self.plate == "vortex" else (axial / gain, lateral / gain)
 
+    def otf_border(self) -> None:
+        """Depletion does not follow the dose in proportion, so that no frequency is the last."""
+
     def depletion(self) -> Pupil:
         """The pupil of the depleting beam."""
         plain = self._at(self.depletion_nm)

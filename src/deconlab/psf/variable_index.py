@@ -65,12 +65,12 @@ class VariableIndex(LayeredModel):
                 found.append(first + (last - first) * (u if self.course == "linear" else math.log1p((math.e - 1) * u)))
         return tuple(found)
 
-    def _when_none(self, name: str) -> str:
+    def when_none(self, name: str) -> str:
         if name == "deep_index":
             return f"deep_index {self.layer_indices(self.immersion_index)[0]:g}"
         if name == "apodisation":
             return f"apodisation {self._weight}"
-        return super()._when_none(name)
+        return super().when_none(name)
 
     @property
     def _weight(self) -> Apodisation:

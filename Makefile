@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check install -q -c constraints.txt
 
-.PHONY: demo test lint check sanitize clean
+.PHONY: demo test lint check engine sanitize bench bench-quick clean
 
 demo: .venv/installed
 	.venv/bin/deconlab demo demo --overwrite
@@ -15,6 +15,18 @@ lint: .venv/installed-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+# The native engine, built anew and in use; fails where it is not.
+engine: .venv/installed
+	.venv/bin/python -m deconlab.engine.build
+	.venv/bin/python -c 'import sys; from deconlab import engine; print(engine.status()); sys.exit(engine.status().kernel is None)'
+
+# Every benchmark, into docs/benchmarks.md: about half an hour on an idle machine. The quick way takes minutes and writes nothing.
+bench: .venv/installed-dev
+	.venv/bin/python benchmarks/all.py --write docs/benchmarks.md
+
+bench-quick: .venv/installed-dev
+	.venv/bin/python benchmarks/all.py --quick
 
 # The native engine under address and undefined-behaviour sanitizers.
 sanitize: .venv/installed-dev

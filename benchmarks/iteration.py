@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from tables import load, machine, spread, table
 
 if TYPE_CHECKING:
     import torch
@@ -36,31 +35,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--methods", nargs="+", default=["richardson-lucy", "scaled-heavy-ball"])
+    parser.add_argument("--quick", action="store_true", help="a small image, two repeats")
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     import torch
-
-    from deconlab import engine
 
     torch.set_num_threads(arguments.threads)
     if arguments.memory_of:
         print(peak_bytes_per_voxel(arguments.methods[0], arguments.memory_of))
         return
-    print(f"{processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
-    print(
-        f"Python {platform.python_version()}, torch {torch.__version__}, {arguments.threads} thread(s); {engine.status()}"
-    )
-    for size in arguments.sizes:
-        report(arguments.methods, size, arguments.repeats)
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    print(f"{machine(arguments.threads)}; {load()}")
+    sizes, repeats = ([64], 2) if arguments.quick else (arguments.sizes, arguments.repeats)
+    for size in sizes:
+        report(arguments.methods, size, repeats)
 
 
 def report(methods: list[str], size: int, repeats: int) -> None:
@@ -74,34 +61,31 @@ def report(methods: list[str], size: int, repeats: int) -> None:
         tasks[name], shape = stepper(name, size)
         tasks[f"{name}, no objective"], _ = stepper(name, size, objective=False)
     others = {f"4 transforms, {name}": run for name, run in engines(shape, torch.get_num_threads()).items()}
-    others["Richardson-Lucy, torch in place"] = torch_in_place(size)
+    others["Richardson-Lucy, torch in place"] = in_place(problem_of("richardson-lucy", size))
     times = interleaved({**tasks, **others}, repeats)
-    print(
-        f"\n64 × {size} × {size} in {' × '.join(map(str, shape))}, {repeats} repeats, CPU seconds (min … median … max)"
-    )
-    for name, values in times.items():
-        print(f"  {name:42s} {min(values):7.3f} … {statistics.median(values):7.3f} … {max(values):7.3f}")
-    print("ratios")
-    for name in methods:
-        for other in (f"{name}, no objective", methods[0], *others):
-            if other != name:
-                ratios = [a / b for a, b in zip(times[name], times[other], strict=True)]
-                label = f"{name} / {other}"
-                print(f"  {label:60s} {min(ratios):6.3f} … {statistics.median(ratios):6.3f} … {max(ratios):6.3f}")
+    print(f"\n64 × {size} × {size} in {' × '.join(map(str, shape))}, {repeats} interleaved repeats\n")
+    print(table(["one iteration of", "CPU s"], [[name, spread(values)] for name, values in times.items()]))
+    rows = [
+        [name, other, spread([a / b for a, b in zip(times[name], times[other], strict=True)])]
+        for name in methods
+        for other in (f"{name}, no objective", methods[0], *others)
+        if other != name
+    ]
+    print("\n" + table(["iteration of", "against", "ratio"], rows) + "\n")
     for name in methods:
         command = [sys.executable, __file__, "--memory-of", str(size), "--methods", name]
         memory = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        print(f"  {name}: {memory:.1f} bytes per padded voxel at the peak")
+        print(f"- {name}: {memory:.1f} bytes per padded voxel at the peak")
 
 
-def torch_in_place(size: int) -> Callable[[], None]:
+def in_place(problem: Problem[Any, Any]) -> Callable[[], None]:
     """One more iteration of Richardson-Lucy, written by hand in torch with every buffer used again."""
     import torch
 
-    problem = problem_of("richardson-lucy", size)
     H, y, sensitivity = problem.H, problem.fidelity.y, problem.fidelity.sensitivity
     shape, box, otf = H.in_shape, H.crop.box, H.convolution.otf
     conjugate = otf.conj().resolve_conj()
+    background = problem.fidelity.background
     x, buffer = torch.ones(shape), torch.empty(shape)
     spectrum, ratio = torch.empty_like(otf), torch.empty_like(y)
 
@@ -112,7 +96,7 @@ def torch_in_place(size: int) -> Callable[[], None]:
     def step() -> None:
         torch.fft.rfftn(x, out=spectrum)
         blurred(otf)
-        torch.div(y, buffer[box].clamp_(min=1e-6), out=ratio)
+        torch.div(y, buffer[box].add_(background).clamp_(min=1e-6), out=ratio)
         buffer.zero_()
         buffer[box] = ratio
         torch.fft.rfftn(buffer, out=spectrum)

@@ -159,6 +159,31 @@ def test_known_methods_run_without_a_map_in_python(name: str, monkeypatch: pytes
 
 
 @needs_kernel
+@pytest.mark.parametrize("name", [*POISSON, *SQUARES, "cgls", "conjugate-tikhonov-miller", "mrnsd", "fista"])
+def test_every_application_of_the_blur_in_a_step_is_the_engine_s(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass along z for each H and each Hᵀ, however the step is written, and no whole transform beside them."""
+    H = random_blur((4, 10, 12), (3, 3, 3), "open")
+    method = registry.get(name)()
+    problem = problem_for(name, H)
+    state = method.step(problem, method.step(problem, method.init(problem)))
+    passes: list[bool] = []
+    columns = _workspace.Workspace.columns
+
+    def counted(workspace: Any, otf: Any, conjugate: bool, *boxes: Any) -> None:
+        passes.append(conjugate)
+        columns(workspace, otf, conjugate, *boxes)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a whole transform, where the engine serves")
+
+    monkeypatch.setattr(_workspace.Workspace, "columns", counted)
+    monkeypatch.setattr("deconlab.operators.convolution.fourier.filter", refuse)
+    method.step(problem, state)
+    assert method.transforms is None or len(passes) == method.transforms // 2  # each is a transform there and one back
+    assert set(passes) == {False, True}
+
+
+@needs_kernel
 def test_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     H = random_blur((9, 21, 40), (3, 5, 4), "open")
     problem = problem_for("scaled-heavy-ball", H)

@@ -151,7 +151,10 @@ def _is_said_by_parameters(method: Method) -> bool:
 
 
 def defaults(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What holds where nothing is said, for this method and prior: a later version may have other defaults."""
+    """What holds where nothing is said, for this method and prior: a later version may have other defaults.
+
+    A λ that nobody gave is none of them: it goes with the image's signal, and each volume's is in its own entry.
+    """
     method = said.get("method", "richardson-lucy")
     cls = methods.registry.get(method) if isinstance(method, str) else type(method)
     prior = said.get("prior") or cls.default_prior

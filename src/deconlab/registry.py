@@ -53,11 +53,11 @@ class Registry(Generic[T]):
         raise ValueError(f"{cls.__name__} is not a registered {self.what}.")
 
     def _load(self, key: str, asked: str) -> type[T]:
-        external = self._entry_points()
         if key in self._files():
-            found = self._class_in(importlib.import_module(f"{self.package}.{key.replace('-', '_')}"))
-        elif key in external:
-            found = external[key].load()
+            return self._class_in(importlib.import_module(f"{self.package}.{key.replace('-', '_')}"))
+        external = self._entry_points()  # a look through everything that is installed: only where it is needed
+        if key in external:
+            found: type[T] = external[key].load()
             if not (isinstance(found, type) and issubclass(found, self.base())):
                 raise TypeError(f"The entry point {key!r} gives {found!r}, which is no {self.base().__name__}.")
         else:

@@ -163,6 +163,7 @@ def solve(
                     history = (*iteration.records, iteration.record)
                     final = _with_chosen(method, iteration.state)
                     return Solution(iteration.state, iteration.index, reason, history, final)
+                del iteration  # it holds the estimate before; the next step needs that memory
     raise AssertionError("iterate() is endless")
 
 

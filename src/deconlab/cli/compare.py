@@ -91,7 +91,7 @@ def command(image: Path, methods: str, own: tuple[str, ...], output: Path | None
     first or the one that --channel and --time name.
     """
     from deconlab import io
-    from deconlab.cli._job import stem
+    from deconlab.cli._files import stem
 
     given = {name: value for name, value in given.items() if value is not None}
     overwrite = given.pop("overwrite", False)
@@ -131,8 +131,8 @@ def compared(
 
     from deconlab import compare, io
     from deconlab.channel_psf import ChannelPSF
-    from deconlab.cli._job import same_shape
-    from deconlab.restore import split, weights_by_volume, with_voxel_um
+    from deconlab.cli._files import same_shape
+    from deconlab.volumes import split, weights_by_volume, with_voxel_um
 
     log = logging.getLogger("deconlab")
     if "threads" in given:

@@ -13,6 +13,18 @@ state.
 
 from deconlab.engine._library import Status, status, using
 from deconlab.engine._memory import empty_like
-from deconlab.engine._run import adjoint, forward, sandwich
+from deconlab.engine._rehearsal import Meter, metered
+from deconlab.engine._run import adjoint, forward, sandwich, spectrum_bytes
 
-__all__ = ["Status", "adjoint", "empty_like", "forward", "sandwich", "status", "using"]
+__all__ = [
+    "Meter",
+    "Status",
+    "adjoint",
+    "empty_like",
+    "forward",
+    "metered",
+    "sandwich",
+    "spectrum_bytes",
+    "status",
+    "using",
+]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from deconlab.engine._rehearsal import under_meter
+
 INTERFACE = 2
 KERNELS = ("baseline", "avx2", "avx512")
 PLAIN = "plain"
@@ -73,7 +75,7 @@ def library() -> tuple[Any, int] | None:
     if now.kernel is None:
         _say_once(now)
         return None
-    return _load()[0], KERNELS.index(now.kernel)
+    return under_meter(_load()[0]), KERNELS.index(now.kernel)
 
 
 @cache

@@ -8,6 +8,7 @@ import weakref
 from typing import Any
 
 from deconlab import fourier
+from deconlab.engine import _workspace
 from deconlab.engine._library import library
 from deconlab.engine._maps import plain_volume, twin
 from deconlab.engine._workspace import Box, Workspace
@@ -16,6 +17,18 @@ from deconlab.lazytorch import Tensor, torch
 LONGEST_ROW = 2048  # of a single row only one lane of many is filled: beyond this, plain transforms are faster
 _workspaces: weakref.WeakKeyDictionary[Any, dict[int, Workspace]] = weakref.WeakKeyDictionary()
 _making = threading.Lock()
+
+
+def spectrum_bytes(torus: tuple[int, ...]) -> int | None:
+    """Of the spectrum of a periodic domain; None where the engine cannot serve it."""
+    found = library()
+    plan = None if found is None else found[0].engine_new(*_workspace.volume(torus), found[1])
+    if found is None or plan is None:
+        return None
+    try:
+        return int(found[0].engine_spectrum_bytes(plan))
+    finally:
+        found[0].engine_free(plan)
 
 
 def forward(blur: Any, x: Tensor) -> Tensor | None:
@@ -56,6 +69,7 @@ def sandwich(blur: Any, x: Tensor, inner: Any, outer: Any, loss: Any, back: Any)
     thing, data = _boxes(blur)
     try:
         with workspace.lock:
+            workspace.tidy()
             if not workspace.holds(x):
                 _transform(workspace, blur, x)
             workspace.filter(thing, data, conjugate=False)

@@ -12,6 +12,7 @@ from typing import Any
 from deconlab import fourier
 from deconlab.engine._maps import COPY, NO_LOSS, Twin
 from deconlab.engine._memory import Pool, allocate
+from deconlab.engine._rehearsal import slices_uncounted
 from deconlab.errors import DeconvolutionError
 from deconlab.lazytorch import Tensor, torch
 
@@ -71,6 +72,7 @@ class Workspace:
         self._size = native.engine_spectrum_bytes(self._plan)
         self._held: tuple[weakref.ref[Tensor], int] | None = None
         self._last: weakref.ref[Tensor] | None = None
+        self._tidy = False
         self._seen: dict[tuple[int, int], int] = {}  # the sweep in which an array was first read; -1 once it is settled
         self._sweeps = 0
         # The transfer function is the spectrum of the PSF, in the order in which the sweep along z reads it.
@@ -91,6 +93,12 @@ class Workspace:
     def threads(self) -> int:
         """Those of torch, but none for less than a quarter of a million voxels."""
         return max(1, min(torch.get_num_threads(), math.prod(self.torus) >> 18))
+
+    def tidy(self) -> None:
+        """Before the first iteration: what setting up has left behind in the heap goes back to the system."""
+        if not self._tidy:
+            self.native.engine_settle(None, 0)
+            self._tidy = True
 
     def holds(self, x: Tensor) -> bool:
         """Whether the spectrum is that of this very tensor, unchanged."""
@@ -156,14 +164,15 @@ class Workspace:
         """A pass over ``box`` with a map in Python: ``map(u, slices)``, a few slices at a time, gives what is transformed."""
         depth, *plane = volume(box[1])
         height = max(self.threads, SLAB // math.prod(plane), 1)
-        room = torch.empty((min(height, depth), *plane))
-        for begin in range(0, depth, height):
-            slices = (begin, min(begin + height, depth))
-            u = room[: slices[1] - begin]
-            self.sweep(box, inverse=True, forward=False, outputs=(u,), slices=slices)
-            result = map(u.view(self._natural(u, box)), slices)
-            if forward:
-                self.sweep(box, input=result.contiguous(), slices=slices)
+        with slices_uncounted():
+            room = torch.empty((min(height, depth), *plane))
+            for begin in range(0, depth, height):
+                slices = (begin, min(begin + height, depth))
+                u = room[: slices[1] - begin]
+                self.sweep(box, inverse=True, forward=False, outputs=(u,), slices=slices)
+                result = map(u.view(self._natural(u, box)), slices)
+                if forward:
+                    self.sweep(box, input=result.contiguous(), slices=slices)
 
     @staticmethod
     def _natural(u: Tensor, box: Box) -> tuple[int, ...]:

@@ -87,9 +87,9 @@ class NuclearNorm(Proximable):
 def lengths(v: Tensor) -> Tensor:
     """‖vᵢ‖₂ of each voxel's components, which lie along the first dimension; a fresh tensor."""
     if differentiated(v):
-        return torch.linalg.vector_norm(
-            v, dim=0
-        )  # whose derivative at 0 is finite; ten times slower along this dimension
+        # Its derivative at 0 is finite; but it is ten times slower along this dimension.
+        norms: Tensor = torch.linalg.vector_norm(v, dim=0)
+        return norms
     total = v[0].square()
     for part in v[1:]:
         total.addcmul_(part, part)

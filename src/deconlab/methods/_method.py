@@ -157,9 +157,17 @@ def refusals(method: Method | type[Method], problem: Problem[Any, Any]) -> list[
     operator = problem.H
     if not isinstance(operator, cls.blur) and not isinstance(operator.split()[1], cls.blur):
         reasons.append(f"its blur must be {cls.blur.__name__}, not {describe(operator)}")
-    if problem.fidelity.weights is not None and not cls.honours_weights:
-        reasons.append("it cannot honour weights, so that masked voxels would be read as data")
-    return [f"{name} cannot solve this problem: {reason}." for reason in reasons]
+    said = [f"{name} cannot solve this problem: {reason}." for reason in reasons]
+    return said + (weight_refusals(cls) if problem.fidelity.weights is not None else [])
+
+
+def weight_refusals(method: type[Method]) -> list[str]:
+    """The part of :func:`refusals` that is known before there is a problem: why ``method`` takes no weights."""
+    if method.honours_weights:
+        return []
+    return [
+        f"{method.__name__} cannot solve this problem: it cannot honour weights, so that masked voxels would be read as data."
+    ]
 
 
 def describe(operator: LinearOperator) -> str:

@@ -106,7 +106,8 @@ def total_of(values: Tensor) -> Tensor:
 def inner_product(a: Tensor, b: Tensor) -> Tensor:
     """⟨a, b⟩, accumulated as :func:`total_of` does it and without a volume for the products."""
     if a.device.type == "cpu" and not differentiated(a, b):
-        p, q, part = a.detach().flatten(), b.detach().flatten(), 1 << 16
+        p, q = a.detach().flatten(), b.detach().flatten()
+        part = max(256, min(1 << 16, p.numel() >> 6))
         parts = (float(p[i : i + part].double() @ q[i : i + part].double()) for i in range(0, p.numel(), part))
         return torch.tensor(sum(parts), dtype=torch.float64)
     return total_of(a * b)

@@ -96,8 +96,8 @@ class STED(PinholeModel):
         left = torch.exp(-dose) if self.regime == "pulsed" else 1 / (1 + dose)
         return lit * left * self._detection(z_um, r_um)
 
-    def _brightest(self) -> float:
-        """The maximum of the depleting beam, in any place."""
+    def _brightest(self) -> Tensor:
+        """The maximum of the depleting beam, in any place; differentiable, its place held, which is exact at a maximum."""
         pupil = self.depletion()
         focus = _radial.best_focus_um(self._at(self.depletion_nm))
         axial, _ = _optics.nyquist_um(self.na, self.immersion_index, self.depletion_nm)
@@ -107,7 +107,7 @@ class STED(PinholeModel):
         place = int(coarse.argmax())
         near_z = z[place // len(r)] + (z[1] - z[0]) * torch.linspace(-1, 1, 33, dtype=torch.float64)
         near_r = (r[place % len(r)] + r[1] * torch.linspace(-1, 1, 33, dtype=torch.float64)).abs()
-        return float(_radial.intensity(pupil, near_z, near_r).max())
+        return _radial.intensity(pupil, near_z, near_r).max()
 
 
 def _delayed(component: Component, edge: float) -> Callable[[Tensor], Tensor]:

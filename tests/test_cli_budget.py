@@ -53,7 +53,7 @@ def test_help_and_listings_load_nothing_heavy(arguments: tuple[str, ...]) -> Non
         ("run",),
         ("run", "a.tif", "--method", "weiner"),
         ("run", "a.tif", "--na", "big"),
-        ("run", "a.tif", "--resume"),
+        ("run", "a.tif", "--psf-origin", "middle"),
         ("run", "a.tif", "--psf", "b.tif", "--na", "1.4"),
         ("run", "a.tif", "--nonsense"),
         ("unknown",),

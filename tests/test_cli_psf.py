@@ -178,6 +178,13 @@ def test_a_preset_serves_a_run_and_is_recorded(tmp_path: Path) -> None:
     told = io.read(tmp_path / "o.tif").history["deconvolution"]["psf"]
     assert told["preset"] == "confocal-water"
     assert told["channels"][0]["optics"]["excitation_nm"] == {"value": 488.0, "unit": "nm", "source": "preset"}
+    planes = told["captured_per_plane"]["0"]
+    assert len(planes) == 7
+    lost = " ".join(f"{100 * (1 - held):.1f}" for held in planes)
+    assert f"lost in each plane: {lost} %" in text
+    again = call("run", "--recipe", tmp_path / "o.yaml", "-o", tmp_path / "again.tif")
+    assert "pinhole_au 1 (preset)" in again
+    assert np.array_equal(io.read(tmp_path / "again.tif").data, io.read(tmp_path / "o.tif").data)
 
 
 def test_a_preset_has_the_wavelength_of_one_channel(tmp_path: Path) -> None:

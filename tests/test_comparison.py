@@ -53,7 +53,7 @@ def test_each_method_runs_at_its_own_stop_and_at_equal_time(tmp_path: Path) -> N
     assert result.rows[3].iterations is None
     assert all("0.05 s" in row.reason for row in result.rows[4:])
     table = result.markdown().splitlines()
-    assert table[0].startswith("| method | stop | reason | iterations |")
+    assert table[0].startswith("| method | prior | stop | reason | iterations |")
     assert len(table) == 2 + len(result.rows)
     result.picture(tmp_path / "compared.png")
     from PIL import Image

@@ -24,7 +24,7 @@ def script() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("index", range(6))
+@pytest.mark.parametrize("index", range(7))
 def test_each_correction_comes_nearer_to_the_object_as_the_page_says(script: ModuleType, index: int) -> None:
     name, make = list(script.FORMULAS.items())[index]
     shown = make()

@@ -211,7 +211,7 @@ def test_voxels_of_no_length_or_size_are_named_and_not_used() -> None:
     assert kept == {"x": pytest.approx(0.065)}
     assert refused == [
         "voxel size 1 pixel along y: that is no length",
-        "voxel size 10000 µm along z: a voxel lies between 0.1 nm and 1 mm",
+        "voxel size 10000 µm along z: a voxel lies between 0.01 nm and 1 mm",
     ]
     kept, refused = believed_voxel({"x": 0.0, "y": float("nan"), "z": 0.2}, {"x": "µm", "y": "µm"})
     assert kept == {}

@@ -189,6 +189,18 @@ def test_the_objective_that_took_the_image(inside: str, na: float, index: float,
 
 
 @pytest.mark.parametrize(
+    ("inside", "said"),
+    [("", "Immersion = Multi"), ('<ObjectiveSettings ID="Objective:0" Medium="Other"/>', "Medium = Other")],
+)
+def test_an_immersion_of_no_known_index_is_named(inside: str, said: str) -> None:
+    instrument = '<Instrument ID="I:0"><Objective ID="Objective:0" LensNA="0.8" Immersion="Multi"/></Instrument>'
+    xml = ome_xml(before=instrument, channels='<Channel ID="C:0"/>').replace("<Pixels ", inside + "<Pixels ")
+    found = ome.parse(xml)
+    assert "immersion_index" not in found.channels[0].optics.facts
+    assert found.notes == (f"not used: {said}: its index of refraction is not known, give --immersion-index",)
+
+
+@pytest.mark.parametrize(
     ("inside", "listed"), [("", "0.45, 1.2, 1.4"), ('<InstrumentRef ID="Instrument:1"/>', "1.2, 1.4")]
 )
 def test_an_objective_is_not_guessed(inside: str, listed: str) -> None:

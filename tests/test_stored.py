@@ -36,7 +36,9 @@ def test_indexing_is_numpys(data: st.DataObject) -> None:
             data.draw(st.integers(-n, n - 1) if n and data.draw(st.booleans()) else slices) for n in array.shape
         )
         index = index[: data.draw(st.integers(0, len(index)))]
-        if data.draw(st.booleans()):
+        if array.ndim and array.shape[0] and data.draw(st.booleans()):
+            index = (data.draw(st.lists(st.integers(0, array.shape[0] - 1), min_size=1, max_size=4)),)
+        elif data.draw(st.booleans()):
             index = (*index, None, ...) if data.draw(st.booleans()) else (..., None)
         stored, array = stored[index], array[index]
         order = data.draw(st.permutations(range(array.ndim)))

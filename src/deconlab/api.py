@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from deconlab import functionals, methods, schema, stopping
+from deconlab import methods, schema, stopping
 from deconlab.counts import Counts
 from deconlab.functionals import Fidelity, LeastSquares, PoissonLikelihood, Prior
 from deconlab.lazytorch import Tensor
 from deconlab.methods import DirectMethod, Method, claims
 from deconlab.operators import Blur, blur
+from deconlab.prior_for_data import make_prior, prior_class
 from deconlab.problem import Constraint, Free, NonNegative, Problem
 from deconlab.psf import for_image
 from deconlab.solve import Checkpoint, Observer, Rule, Solution, solve
@@ -148,7 +149,7 @@ def prepare(
     mask = None if weights is None else _beside(weights, y, "weights")
     check_volume(y, mask)
     cls = methods.registry.get(method) if isinstance(method, str) else type(method)
-    prior_cls = _prior_class(cls, prior)
+    prior_cls = prior_class(cls, prior)
     made = {"MaxIterations"}  # what is given as an object, or by name above, has no parameters among the rest
     made |= {"method"} if isinstance(method, Method) else set()
     made |= {"prior"} if isinstance(prior, Prior) else set()
@@ -168,7 +169,13 @@ def prepare(
     if isinstance(fidelity, PoissonLikelihood) and y.device.type != "meta" and fidelity.negative_count:
         share = fidelity.negative_count / fidelity.y.numel()
         notes = (*notes, f"{fidelity.negative_count} negative counts ({share:.2%}) count as 0 in the Poisson model")
-    regulariser = prior if isinstance(prior, Prior) else _make_prior(prior_cls, assigned["prior"], fidelity, voxel_um)
+    if isinstance(prior, Prior):
+        regulariser = prior
+    else:
+        regulariser = make_prior(prior_cls, assigned["prior"], fidelity, voxel_um)
+        weight = getattr(regulariser, "weight", None)
+        if weight is not None and "weight" not in assigned["prior"]:
+            notes = (*notes, f"λ = {float(weight):.4g} by default; what suits depends on the image: --weight")
     problem = Problem(fidelity, regulariser, constraint or default_constraint(cls))
     rules = [rule(**assigned[rule.__name__]) for rule in STOP_RULES if assigned.get(rule.__name__)]
     return Prepared(
@@ -245,28 +252,6 @@ def _beside(values: Any, y: Tensor, name: str) -> Tensor:
             f"The {name} have shape {tuple(tensor.shape)}, the image {tuple(y.shape)}; they must be equal."
         )
     return tensor
-
-
-def _prior_class(cls: type[Method], prior: str | Prior | None) -> type[Prior]:
-    if isinstance(prior, Prior):
-        return type(prior)
-    found = functionals.registry.get(prior or cls.default_prior)
-    if not issubclass(found, Prior):
-        raise ValueError(f"{prior!r} is a data term, not a prior.")
-    return found
-
-
-def _make_prior(cls: type[Prior], given: dict[str, Any], fidelity: Fidelity, voxel_um: Sequence[float] | None) -> Prior:
-    """The prior with its facts, which are fields by these names: ``spacing``, the voxel size, and ``level``, the signal's."""
-    fields = getattr(cls, "__dataclass_fields__", {})
-    facts: dict[str, Any] = {}
-    if "spacing" in fields:
-        ndim = len(fidelity.H.in_shape)
-        facts["spacing"] = tuple(voxel_um) if voxel_um is not None else (1.0,) * ndim
-    if "level" in fields and fidelity.y.device.type != "meta":
-        level = float(fidelity.mean_signal)
-        facts["level"] = level if level > 0 else 1.0
-    return cls(**given, **facts)
 
 
 def default_constraint(cls: type[Method]) -> Constraint:

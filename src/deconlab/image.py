@@ -204,8 +204,8 @@ def believed_voxel(sizes: Mapping[str, float], units: Mapping[str, str]) -> tupl
         scale = micrometres(unit)
         if scale is None:
             refused.append(f"voxel size {size:g} {unit or 'of no unit'} along {axis}: that is no length")
-        elif not (math.isfinite(size) and 1e-4 < size * scale < 1e3):
-            refused.append(f"voxel size {size:g} {unit} along {axis}: a voxel lies between 0.1 nm and 1 mm")
+        elif not (math.isfinite(size) and 1e-5 < size * scale < 1e3):
+            refused.append(f"voxel size {size:g} {unit} along {axis}: a voxel lies between 0.01 nm and 1 mm")
         else:
             kept[axis] = size * scale
     return kept, refused

@@ -29,11 +29,14 @@ log = logging.getLogger("deconlab")
 class Progress:
     """A progress bar with the time left; without a terminal, a plain line in the log about every ten seconds.
 
-    ``total`` is the number of iterations at most, None where only another rule ends the run.
+    ``total`` is the number of iterations at most, None where only another rule ends the run; ``more`` how many volumes
+    follow that will take as long.
     """
 
-    def __init__(self, total: int | None, label: str = "deconvolving", *, every_seconds: float = 10.0) -> None:
-        self.total, self.label, self.every_seconds = total, label, every_seconds
+    def __init__(
+        self, total: int | None, label: str = "deconvolving", *, every_seconds: float = 10.0, more: int = 0
+    ) -> None:
+        self.total, self.label, self.every_seconds, self.more = total, label, every_seconds, more
         self._bar: Any = None
         self._task: Any = None
         self._spoken = time.perf_counter()
@@ -62,24 +65,32 @@ class Progress:
 
     def __call__(self, iteration: Iteration) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, completed=iteration.index)
+            to_come = ""
+            if self.more and self.total:
+                left = iteration.seconds / iteration.index * (self.total * (self.more + 1) - iteration.index)
+                to_come = f", {left:.0f} s with the volumes to come"
+            self._bar.update(self._task, completed=iteration.index, description=self.label + to_come)
             return
         now = time.perf_counter()
         if now - self._spoken >= self.every_seconds or iteration.index == 1:
             self._spoken = now
-            log.info("%s: %s", self.label, progress_line(iteration, self.total))
+            log.info("%s: %s", self.label, progress_line(iteration, self.total, self.more))
 
     def __exit__(self, *details: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 
 
-def progress_line(iteration: Iteration, total: int | None) -> str:
-    """``iteration 12 of 30, 4.1 s, 6.2 s left``."""
+def progress_line(iteration: Iteration, total: int | None, more: int = 0) -> str:
+    """``iteration 12 of 30, 4.1 s, 6.2 s left, 26.7 s with the volumes to come``."""
     done = f"iteration {iteration.index}" + (f" of {total}" if total else "") + f", {iteration.seconds:.1f} s"
     if total is None:
         return done
-    return f"{done}, {iteration.seconds / iteration.index * (total - iteration.index):.1f} s left"
+    left = iteration.seconds / iteration.index * (total - iteration.index)
+    rest = (
+        f", {left + more * iteration.seconds / iteration.index * total:.1f} s with the volumes to come" if more else ""
+    )
+    return f"{done}, {left:.1f} s left{rest}"
 
 
 class History:

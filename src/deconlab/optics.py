@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from deconlab.image import Image
     from deconlab.psf import PSFModel
 
+DEFAULT_MODEL = DEFAULT
 BY_CHANNEL = ("emission_nm", "excitation_nm")  # what differs between the channels of one image
 VOXEL_FLAG = "--voxel-um"
+TOO_COARSE = 100.0  # times the largest voxel that holds what the optics deliver
 _PLAIN = {
     "na": "the numerical aperture",
     "emission_nm": "the emission wavelength",
@@ -81,6 +83,8 @@ def models(
     told = [facts(image, channel, cls, given, preset) for channel in channels]
     _refuse_missing(image, name, told, preset)
     made = [(_made(image, channel, cls, found), found) for channel, found in enumerate(told)]
+    for model, _ in made:
+        _refuse_voxel(image, model)
     _warn_of_depth(made[0][0])
     _warn_of_pinhole(image, made[0][1])
     return made
@@ -120,7 +124,7 @@ def model_for(image: Image, modality: str | None = None, model: str | None = Non
         return model
     said = {modality or channel.optics.get("modality") for channel in image.channels}
     kind = said.pop() if len(said) == 1 else None
-    return MODELS.get(kind_of(kind), DEFAULT) if kind else DEFAULT
+    return MODELS.get(kind_of(kind), DEFAULT_MODEL) if kind else DEFAULT_MODEL
 
 
 def _refuse_modality(image: Image, channel: int, name: str, cls: type[PSFModel], said: str | None) -> None:
@@ -178,11 +182,29 @@ def _refuse_missing(image: Image, name: str, told: list[tuple[Fact, ...]], prese
     if unknown:
         sentences.append(f"the voxel size along {unknown} ({VOXEL_FLAG})")
     if sentences:
-        also = "" if name == DEFAULT or preset else f" together with --psf-model {name}"
+        also = "" if name == DEFAULT_MODEL or preset else f" together with --psf-model {name}"
         raise ValueError(
             f"To compute the PSF with {name}, this is missing: {'; '.join(sentences)}. The file does not say it and it is "
-            f"never guessed. Give it{also}, or a PSF with --psf."
+            f"never guessed. Give it{also}, or a PSF with --psf{'' if preset else ', or start from numbers of a --preset'}."
         )
+
+
+def _refuse_voxel(image: Image, model: PSFModel) -> None:
+    """Nanometres taken for µm are a thousand times too many; nobody samples a hundred times too coarsely by intent."""
+    limits = model.nyquist_um()
+    if limits is None:
+        return
+    axes = extended_axes(image)
+    for axis in axes:
+        limit = limits[0] if axis == "z" else limits[1]
+        if image.voxel_um[axis] > TOO_COARSE * limit:
+            sizes = [image.voxel_um[a] for a in axes]
+            told, meant = (" × ".join(f"{size * scale:g}" for size in sizes) for scale in (1, 1e-3))
+            raise ValueError(
+                f"The voxel size {told} µm along {', '.join(axes)} cannot be true: along {axis} it is "
+                f"{image.voxel_um[axis] / limit:.0f} times what these optics resolve ({limit:.3g} µm). Voxel sizes are in µm: "
+                f"if nm were meant, say {VOXEL_FLAG} {meant.replace(' × ', ' ')}."
+            )
 
 
 def _warn_of_depth(model: PSFModel) -> None:

@@ -150,7 +150,10 @@ def _is_said_by_parameters(method: Method) -> bool:
 
 
 def defaults(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What holds where nothing is said, for this method and prior: a later version may have other defaults."""
+    """What holds where nothing is said, for this method and prior: a later version may have other defaults.
+
+    A λ that nobody gave is none of them: it goes with the image's signal, and each volume's is in its own entry.
+    """
     method = said.get("method", "richardson-lucy")
     cls = methods.registry.get(method) if isinstance(method, str) else type(method)
     prior = said.get("prior") or cls.default_prior
@@ -165,6 +168,8 @@ def defaults(said: Mapping[str, Any]) -> dict[str, Any]:
     for part, declaring in api.parts(cls, prior_cls).items():
         if part in ("method", "counts") or (part == "prior" and isinstance(prior, str)):
             found |= {p.name: plain(p.default) for p in schema.parameters(declaring) if p.default is not None}
+    if isinstance(prior, str):
+        found.pop("weight", None)
     stops = {"stop", *(p.name for rule in api.STOP_RULES for p in schema.parameters(rule))}
     if not issubclass(cls, methods.DirectMethod) and all(said.get(name) is None for name in stops):
         found["iterations"] = 30

@@ -96,13 +96,13 @@ class Recipe:
         """The recipe as YAML. ``name`` is the file's, for the comment at its head."""
         return _HEADER.format(name=name) + recipe_yaml.compose(self.data)
 
-    def save(self, path: Path | str) -> None:
+    def save(self, path: Path | str, partial: Path | None = None) -> None:
         """Write it as YAML, whole or not at all."""
         from deconlab import io
 
         path = Path(path)
-        with io.replacing(path) as partial:
-            partial.write_text(self.text(path.name), encoding="utf-8")
+        with io.replacing(path, partial) as written:
+            written.write_text(self.text(path.name), encoding="utf-8")
 
     def with_run(self, source: Path, flags: Mapping[str, Any]) -> Recipe:
         """The recipe of a run from a file: with the file, and with those ``flags`` that are not among the settings."""

@@ -101,7 +101,7 @@ def declared(method: str, prior: str, model: str) -> dict[str, Parameter | None]
     classes = api.parts(methods.registry.get(method), prior_cls).values()
     arguments = [*inspect.signature(restore_volumes).parameters, *inspect.signature(api.prepare).parameters]
     found: dict[str, Parameter | None] = dict.fromkeys(
-        name for name in arguments if name not in ("image", "watch", "force", "settings", "parameters")
+        name for name in arguments if name not in ("image", "watch", "force", "out", "settings", "parameters")
     )
     declaring: list[type] = [RunSettings, psfs.registry.get(model), *classes]
     for cls in declaring:

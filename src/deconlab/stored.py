@@ -17,7 +17,8 @@ Reader = Callable[[tuple[int, ...]], NDArray[Any]]
 class Stored:
     """An array in a file, of which ``numpy.asarray(stored[index])`` reads only what the index picks.
 
-    Indexing with whole numbers, slices, ``...`` and ``None`` and transposing give another of its kind and read nothing.
+    Indexing with whole numbers, slices, a list of numbers, ``...`` and ``None`` and transposing give another of its kind
+    and read nothing.
     The file is read in blocks: ``read(place)`` gives the block over the last ``shape[len(place):]`` axes at a place on
     those before; one block is held at a time. ``of`` maps what was read, element by element, to ``dtype``.
 
@@ -31,7 +32,9 @@ class Stored:
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._shape, self._leading, self._read = tuple(shape), leading, read
         self._fixed: dict[int, int] = {}
-        self._axes: tuple[tuple[int | None, range], ...] = tuple((axis, range(n)) for axis, n in enumerate(shape))
+        self._axes: tuple[tuple[int | None, Sequence[int]], ...] = tuple(
+            (axis, range(n)) for axis, n in enumerate(shape)
+        )
         self._map: Callable[[NDArray[Any]], NDArray[Any]] | None = None
 
     @property
@@ -61,7 +64,7 @@ class Stored:
         missing = self.ndim - sum(item is not None for item in items) + 1
         items[at : at + 1] = [slice(None)] * missing
         left, fixed = iter(self._axes), dict(self._fixed)
-        axes: list[tuple[int | None, range]] = []
+        axes: list[tuple[int | None, Sequence[int]]] = []
         for item in items:
             if item is None:
                 axes.append((None, range(1)))
@@ -69,6 +72,8 @@ class Stored:
             axis, picked = next(left)
             if isinstance(item, slice):
                 axes.append((axis, picked[item]))
+            elif isinstance(item, list):
+                axes.append((axis, [picked[i] for i in item]))
             elif axis is not None:
                 fixed[axis] = picked[int(item)]
         return self._view(axes, fixed)
@@ -89,30 +94,38 @@ class Stored:
         found = self._whole()
         return found if dtype is None else found.astype(dtype, copy=False)
 
-    def _view(self, axes: Sequence[tuple[int | None, range]], fixed: dict[int, int]) -> Stored:
+    def _view(self, axes: Sequence[tuple[int | None, Sequence[int]]], fixed: dict[int, int]) -> Stored:
         view = Stored(self._shape, self.dtype, self._leading, self._read)
         view._axes, view._fixed, view._map = tuple(axes), dict(fixed), self._map
         return view
 
     def _whole(self) -> NDArray[Any]:
-        chosen_of = {axis: chosen for axis, chosen in self._axes if axis is not None}
+        chosen_of: dict[int, Sequence[int]] = {axis: chosen for axis, chosen in self._axes if axis is not None}
         chosen_of |= {axis: range(at, at + 1) for axis, at in self._fixed.items()}
         ranges = [chosen_of[axis] for axis in range(len(self._shape))]
         found = np.empty([len(chosen) for chosen in ranges], self.dtype)
         inside = tuple(_slice(chosen) for chosen in ranges[self._leading :])
+        lists = [(at, chosen) for at, chosen in enumerate(ranges[self._leading :]) if not isinstance(chosen, range)]
         places = itertools.product(*ranges[: self._leading])
         for target, place in zip(np.ndindex(*found.shape[: self._leading]), places, strict=True):
             block = self._read(place)[inside]
+            for at, chosen in lists:
+                block = block.take(chosen, at)
             found[target] = block if self._map is None else self._map(block)
         kept = [axis for axis, _ in self._axes if axis is not None]
         found = found[(*(0 if axis in self._fixed else slice(None) for axis in range(len(self._shape))), ...)]
         now = [axis for axis in range(len(self._shape)) if axis not in self._fixed]
         found = found.transpose([now.index(axis) for axis in kept])
         found = found[(*(np.newaxis if axis is None else slice(None) for axis, _ in self._axes), ...)]
-        return found[(*(slice(len(picked)) if axis is None else slice(None) for axis, picked in self._axes), ...)]
+        for at, (axis, picked) in enumerate(self._axes):
+            if axis is None and len(picked) != 1:
+                found = found.take(np.zeros(len(picked), int), at)
+        return found
 
 
-def _slice(chosen: range) -> slice:
+def _slice(chosen: Sequence[int]) -> slice:
+    if not isinstance(chosen, range):
+        return slice(None)
     if not chosen:
         return slice(0, 0)
     return slice(chosen.start, chosen.stop if chosen.stop >= 0 else None, chosen.step)

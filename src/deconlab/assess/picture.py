@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ _GAP, _TEXT = 6, 15
 
 def side_by_side(
     images: Mapping[str, NDArray[Any]],
-    path: Path | str,
+    path: Path | str | IO[bytes],
     *,
     voxel_um: Sequence[float] | None = None,
     at: Sequence[int] | None = None,

@@ -8,8 +8,8 @@ from deconlab import __version__
 from deconlab.cli._command import SETTINGS, DeconlabGroup
 
 EPILOG = (
-    "Exit codes: 0 done; 1 the input, the settings or the run are at fault, or the restoration failed; 2 the command line "
-    "cannot be understood; 130 interrupted by Ctrl-C (what was reached is written)."
+    "Exit codes: 0 done; 1 the input, the settings or the run are at fault, or the restoration of one of several files "
+    "failed; 2 the command line cannot be understood; 130 interrupted by Ctrl-C (what was reached is written)."
 )
 
 

@@ -21,6 +21,7 @@ INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
 EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError, DeconvolutionError)
 
+DEBUG_META = "deconlab.debug"
 DEBUG = GroupedOption(["--debug"], group="General", is_flag=True, help="Show where in the program an error arose.")
 QUIET = GroupedOption(["-q", "--quiet"], group="General", is_flag=True, help="Print warnings and errors only.")
 
@@ -48,22 +49,16 @@ class DeconlabCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         debug, quiet = ctx.params.pop("debug"), ctx.params.pop("quiet")
+        ctx.meta[DEBUG_META] = debug
         with spoken(quiet):
             try:
                 return super().invoke(ctx)
             except (click.exceptions.Exit, click.Abort, click.ClickException):
                 raise
-            except EXPECTED as error:
-                if debug:
-                    raise
-                raise click.ClickException(_sentence(error)) from error
             except Exception as error:
                 if debug:
                     raise
-                raise click.ClickException(
-                    f"{type(error).__name__}: {error}. This is a fault of deconlab, not yours: please report it, with what "
-                    f"--debug prints."
-                ) from error
+                raise click.ClickException(sentence(error)) from error
 
 
 class DeconlabGroup(click.Group):
@@ -78,7 +73,9 @@ class DeconlabGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         package = importlib.import_module("deconlab.cli")
-        order = ("run", "recipe", "info", "methods", "psf", "simulate", "score", "experiment", "demo", "doctor")
+        order = (
+            "run", "compare", "recipe", "info", "methods", "psf", "simulate", "score", "experiment", "demo", "doctor",
+        )  # fmt: skip
         files = [item.name for item in pkgutil.iter_modules(package.__path__)]
         found = [name for name in files if not name.startswith("_") and name != "flags"]
         return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
@@ -121,7 +118,13 @@ def spoken(quiet: bool) -> Iterator[None]:
         log.setLevel(former)
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
+    """An error in words; one that nobody expected is said to be ours."""
+    if not isinstance(error, EXPECTED):
+        return (
+            f"{type(error).__name__}: {error}. This is a fault of deconlab, not yours: please report it, with what --debug "
+            f"prints."
+        )
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}."

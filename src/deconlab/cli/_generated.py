@@ -10,8 +10,9 @@ import click
 from deconlab import schema
 from deconlab.cli._command import DeconlabCommand
 from deconlab.cli.flags import GroupedOption, gather, option, options, peek
+from deconlab.psf._modality import DEFAULT
 
-METHOD = "richardson-lucy"
+METHOD, PSF_MODEL = "richardson-lucy", DEFAULT
 NUMBER_LISTS = ("--voxel-um", "--psf-voxel-um", "--limit-extension", "--shape", "--margin")
 
 
@@ -107,11 +108,11 @@ def psf_flags(arguments: Sequence[str], flag: str = "--psf-model") -> list[Group
     """
     from deconlab import psf
     from deconlab.optics import BY_CHANNEL
-    from deconlab.psf._modality import DEFAULT, MODELS, kind_of, preset_of
+    from deconlab.psf._modality import MODELS, kind_of, preset_of
 
     chosen = peek(arguments, "--preset")
     start = None if chosen is None else preset_of(chosen)
-    kind = MODELS.get(kind_of(peek(arguments, "--modality") or ""), DEFAULT)
+    kind = MODELS.get(kind_of(peek(arguments, "--modality") or ""), PSF_MODEL)
     name = peek(arguments, flag) or (kind if start is None else start.model)
     found = [
         GroupedOption(
@@ -120,7 +121,7 @@ def psf_flags(arguments: Sequence[str], flag: str = "--psf-model") -> list[Group
             type=click.Choice(psf.registry.names()),
             metavar="NAME",
             help="Computes the PSF from optics, see `deconlab psf --list-models`; the flags below are this one's.",
-            fact=f"default: by the microscope, else {DEFAULT}" + ("" if name == DEFAULT else f"; here: {name}"),
+            fact=f"default: by the microscope, else {PSF_MODEL}" + ("" if name == PSF_MODEL else f"; here: {name}"),
         ),
         GroupedOption(
             ["--preset"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,18 +12,22 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from deconlab import io
+from deconlab import __version__, io, scratch
 from deconlab.cli._command import INTERRUPTED
+from deconlab.cli._files import check_beside, default_output, described, is_done, same_shape, stem, told
+from deconlab.cli._watching import Watching
 from deconlab.optics import extended_axes
+from deconlab.selection import select
+from deconlab.volumes import split
 
 if TYPE_CHECKING:
-    from deconlab.api import Prepared
     from deconlab.cli._repeat import Repeat
     from deconlab.image import Image
-    from deconlab.restore import Restored, Volume, Watch
-    from deconlab.solve import Observer
+    from deconlab.restore import Outcome, Restored
+    from deconlab.scratch import Scratch
 
 log = logging.getLogger("deconlab")
+PARTS = ("channel", "time", "crop")
 
 
 @dataclass
@@ -46,9 +49,14 @@ class Job:
     resume: bool = False
     threads: int | None = None
     extension_px: tuple[int, ...] | None = None
+    channel: str | None = None
+    time: str | None = None
+    crop: str | None = None
     said: set[str] = field(default_factory=set)
     repeat: Repeat | None = None
     flags: Mapping[str, Any] = field(default_factory=dict)  # those that matter to the result, for the recipe
+    place: str = ""  # "file 2 of 5, ", where there are several
+    outcomes: tuple[Outcome, ...] = ()
 
     @classmethod
     def from_flags(cls, source: Path, given: Mapping[str, Any]) -> Job:
@@ -59,8 +67,6 @@ class Job:
 
     def check(self) -> None:
         """Raise now for everything that can be known before the computation."""
-        if self.resume and self.checkpoint is None:
-            raise click.UsageError("--resume goes on from a checkpoint: name its file with --checkpoint.")
         if "psf" in self.settings:
             self._refuse_optics()
         self._refuse_watching()
@@ -69,6 +75,12 @@ class Job:
         if self.output.resolve() == self.source.resolve():
             raise ValueError(f"The output is the input, {self.source}: name another file with --output.")
         io.check_writable(self.output, dtype=self.dtype, overwrite=self.replaces)
+        finished = scratch.finished(self.unfinished)
+        if finished and not self.replaces:
+            raise FileExistsError(
+                f"{self.unfinished} holds {finished} finished volume{'s' if finished > 1 else ''} of a run that was ended: say "
+                f"--resume to go on from there, or --overwrite to begin anew."
+            )
         check_beside(self.recipe, self.recipe.name, replace=self.replaces)
         for path in (self.history, self.checkpoint):
             if path is not None:
@@ -86,29 +98,59 @@ class Job:
         """Where the recipe goes: ``cells_deconvolved.yaml`` beside ``cells_deconvolved.ome.tif``."""
         return self.output.with_name(f"{stem(self.output)}.yaml")
 
+    @property
+    def unfinished(self) -> Path:
+        """Where volumes are kept until all are there: a folder beside the output."""
+        return scratch.beside(self.output)
+
     def run(self) -> int:
         """Read, restore, write; the exit code."""
         import torch
 
-        from deconlab.recipe import Recipe
-        from deconlab.restore import restore_volumes
-
         if self.threads is not None:
             torch.set_num_threads(self.threads)
-        image = io.read(self.source, axes=self.file_axes, series=self.series)
+        whole = io.read(self.source, axes=self.file_axes, series=self.series, lazy=True)
+        image = self._selected(whole, whole)
         io.check_writable(self.output, image, dtype=self.dtype, overwrite=self.replaces)
         for note in image.notes:
             log.info("%s: %s", self.source.name, note)
         log.info("%s: %s, %s", self.source, described(image), image.data.dtype)
-        settings = self._settings(image)
+        settings = self._settings(image, whole)
         if self.repeat is not None:
             image, settings = self.repeat.on(image, settings, self.source)
             self.settings |= {"iterations": settings["iterations"]} if "iterations" in settings else {}
-        reference = None if self.reference is None else same_shape(io.read(self.reference), image, self.reference)
-        restored = restore_volumes(image, watch=Watching(self, image, reference), **settings)
+        self._refuse_positions(image)
+        if self.resume and not self.unfinished.exists() and is_done(self, settings):
+            log.info("%s is done already. Say --overwrite without --resume to restore it anew.", self.output)
+            click.echo(str(self.output))
+            return 0
+        reference = None
+        if self.reference is not None:
+            reference = same_shape(self._selected(io.read(self.reference), whole), image, self.reference)
+        out = self._scratch(image, settings)
+        try:
+            restored = self._restore(image, settings, out, reference)
+        except BaseException:
+            self._clear(out)
+            raise
+        if restored.interrupted:
+            self._clear(out)
+        else:
+            scratch.clear(self.unfinished)
+        return INTERRUPTED if restored.interrupted else 0
+
+    def _restore(
+        self, image: Image, settings: Mapping[str, Any], out: Scratch | None, reference: NDArray[Any] | None
+    ) -> Restored:
+        from deconlab.recipe import Recipe
+        from deconlab.restore import restore_volumes
+
+        restored = restore_volumes(image, watch=Watching(self, image, reference, out), out=out, **settings)
         recipe = Recipe.of(restored.image).with_run(self.source, self.flags)
-        self._write(recipe.carried_by(restored.image))
-        recipe.save(self.recipe)
+        partial = None if out is None else out.folder / "output.partial"
+        self._write(recipe.carried_by(restored.image), partial)
+        recipe.save(self.recipe, partial)
+        self.outcomes = restored.outcomes
         for outcome in restored.outcomes:
             label = "" if outcome.volume.of == 1 else f"{outcome.volume.label}: "
             count = f"{outcome.iterations} iterations, " if outcome.iterations else ""
@@ -116,29 +158,71 @@ class Job:
         if reference is not None:
             self._compare(image, restored, reference)
         click.echo(str(self.output))
-        return INTERRUPTED if restored.interrupted else 0
+        return restored
 
-    def _write(self, image: Image) -> None:
+    def _scratch(self, image: Image, settings: Mapping[str, Any]) -> Scratch | None:
+        """Where finished volumes go, if there are several, or if what an earlier run has left is to be gone on with."""
+        axes = self.settings.get("axes")
+        if sum(1 for _ in split(image, axes)) == 1 and not self.resume:
+            scratch.clear(self.unfinished)
+            return None
+        numbers = np.float64 if self.dtype == "float64" else np.float32
+        identity = self._identity(settings)
+        out = scratch.Scratch(self.unfinished, image, numbers, identity, axes=axes, resume=self.resume)
+        if out.differs:
+            log.warning(
+                "Begun anew: what lay in %s was of other %s.", self.unfinished, ", ".join(out.differs).replace("_", " ")
+            )
+        elif len(out):
+            log.info("going on from %s: %d volumes are finished", self.unfinished, len(out))
+        return out
+
+    def _clear(self, out: Scratch | None) -> None:
+        """Leave what a later run with --resume can go on from, and nothing else."""
+        if out is not None and not len(out) and not self.resume:
+            scratch.clear(out.folder)
+
+    def _identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What is restored and how, as plain data."""
+        about = self.source.stat()
+        return {
+            "deconlab": __version__,
+            "input": [str(self.source.resolve()), about.st_size, about.st_mtime_ns, self.file_axes, self.series],
+            "settings": told(settings),
+            "part": {name: getattr(self, name) for name in PARTS},
+            "recipe": None if self.repeat is None else self.repeat.recipe.text(),
+        }
+
+    def _selected(self, image: Image, whole: Image) -> Image:
+        """The part of an image that was asked for; the image itself, if it is not of the shape of the ``whole`` one."""
+        if image.data.shape != whole.data.shape or image.axes != whole.axes:
+            return image
+        return select(image, self.channel, self.time, self.crop)
+
+    def _write(self, image: Image, partial: Path | None) -> None:
         try:
-            io.write(self.output, image, dtype=self.dtype, overwrite=self.replaces)
+            io.write(self.output, image, dtype=self.dtype, overwrite=self.replaces, partial=partial)
         except ValueError as error:
             rescue = self.output.with_name(f"{stem(self.output)}_float32.ome.tif")
             io.write(rescue, image, dtype="float32", overwrite=True)
             raise ValueError(f"{error} So as not to lose the restoration, it is in {rescue}.") from error
 
-    def _settings(self, image: Image) -> dict[str, Any]:
+    def _settings(self, image: Image, whole: Image) -> dict[str, Any]:
         import torch
 
         settings = dict(self.settings)
         settings["dtype"] = torch.float64 if self.dtype == "float64" else torch.float32
         if self.extension_px is not None:
-            count = len(extended_axes(image))
+            count = len(self.settings.get("axes") or extended_axes(image))
             limits = self.extension_px * count if len(self.extension_px) == 1 else self.extension_px
             if len(limits) != count:
                 raise ValueError(f"--limit-extension takes one number, or {count} for this image, not {len(limits)}.")
             settings["extension_px"] = limits
         if self.weights is not None:
             settings["weights"] = self.weights
+            weights = io.read(self.weights, lazy=True)
+            if image is not whole and weights.data.shape == whole.data.shape:
+                settings["weights"] = np.asarray(self._selected(weights, whole).data)
         start = settings.get("start")
         if start is not None and start not in ("flat", "measured", "wiener"):
             if not Path(start).exists():
@@ -165,129 +249,26 @@ class Job:
         if given and issubclass(methods.registry.get(name), methods.DirectMethod):
             raise click.UsageError(f"{name} has no iterations to watch: leave out {', '.join(given)}.")
 
+    def _refuse_positions(self, image: Image) -> None:
+        from deconlab.positions import along, own_axes
+
+        axes = along(image, self.settings.get("axes"))
+        sizes = dict(zip(image.axes, image.data.shape, strict=True))
+        places = [axis for axis in own_axes(image, axes) if axis not in axes and sizes[axis] > 1]
+        given = [f"--{flag}" for flag in ("history", "snapshots", "checkpoint") if getattr(self, flag) is not None]
+        if places and given:
+            raise click.UsageError(
+                f"The positions on {', '.join(places)} are restored one by one, so that there are no iterations to watch: "
+                f"leave out {', '.join(given)}."
+            )
+
     def _compare(self, image: Image, restored: Restored, reference: NDArray[Any]) -> None:
         from deconlab.assess import metrics
 
         offset = float(self.settings.get("offset", 0.0))
         background = restored.outcomes[0].background
-        before = metrics.psnr(image.data.astype(np.float64) - offset - background, reference)
-        after = metrics.psnr(restored.image.data, reference)
+        before = metrics.psnr(np.asarray(image.data, np.float64) - offset - background, reference)
+        after = metrics.psnr(np.asarray(restored.image.data), reference)
         log.info(
             "PSNR against %s: %.2f dB before (less offset and background), %.2f dB after", self.reference, before, after
         )
-
-
-class Watching:
-    """Makes the observers of each volume: progress, history, snapshots and checkpoints."""
-
-    def __init__(self, job: Job, image: Image, reference: NDArray[Any] | None) -> None:
-        self.job, self.image, self.reference = job, image, reference
-
-    def __call__(self, volume: Volume, ready: Prepared) -> Watch:
-        from deconlab import observers
-        from deconlab.memory import of_prepared
-        from deconlab.methods import DirectMethod
-        from deconlab.observers import load_checkpoint
-        from deconlab.restore import Watch
-
-        job = self.job
-        for note in ready.notes:
-            if note not in job.said:
-                log.info("%s", note)
-                job.said.add(note)
-        log.info(
-            "%s on %s voxels of %s, on %s", ready.method, " × ".join(map(str, ready.blur.in_shape)),
-            " × ".join(map(str, ready.blur.shape)), ready.problem.fidelity.y.device,
-        )  # fmt: skip
-        log.info("memory: %s", of_prepared(ready, self.image, watched=job.history is not None))
-        if isinstance(ready.method, DirectMethod):
-            return Watch()
-        watching: list[Observer] = [observers.Progress(self._total(volume), self._label(volume))]
-        resume, done = None, 0
-        checkpoint = beside(job.checkpoint, volume)
-        if checkpoint is not None:
-            if job.resume and checkpoint.exists():
-                resume = load_checkpoint(checkpoint, ready.method, ready.problem)
-                done = len(resume.records)
-                log.info("going on from %s, iteration %d", checkpoint, done)
-            watching.append(observers.Checkpoints(checkpoint))
-        history = beside(job.history, volume)
-        if history is not None:
-            watching.append(observers.History(history, self._metrics(volume, ready), after=done))
-        if job.snapshots is not None:
-            watching.append(observers.Snapshots(job.snapshots, self._snapshot(volume, ready)))
-        return Watch(watching, resume)
-
-    def _total(self, volume: Volume) -> int | None:
-        settings = self.job.settings
-        if callable(settings.get("iterations")):
-            return int(settings["iterations"](volume))
-        others = {"max_seconds", "relative_change", "discrepancy"} & set(settings)
-        return settings.get("iterations", None if others else 30)
-
-    def _label(self, volume: Volume) -> str:
-        return "restoring" if volume.of == 1 else f"volume {volume.number} of {volume.of} ({volume.label})"
-
-    def _metrics(self, volume: Volume, ready: Prepared) -> dict[str, Any]:
-        if self.reference is None:
-            return {}
-        import torch
-
-        from deconlab.assess import metrics
-        from deconlab.observers import ToReference
-
-        truth = self.image.replace_data(self.reference).volume(volume.where).data.squeeze()
-        wanted = torch.as_tensor(np.ascontiguousarray(truth))
-        return {
-            name: ToReference(metric, wanted, ready.in_image)
-            for name, metric in (("psnr_db", metrics.psnr), ("snr_db", metrics.snr))
-        }
-
-    def _snapshot(self, volume: Volume, ready: Prepared) -> Any:
-        job, part = self.job, self.image.volume(volume.where)
-
-        def write(index: int, x: Any) -> None:
-            path = job.output.with_name(f"{stem(job.output)}{volume.suffix}_k{index:04d}.ome.tif")
-            array = ready.in_image(x).cpu().numpy().reshape(part.data.shape)
-            io.write(path, part.replace_data(array), overwrite=job.overwrite or job.resume)
-
-        return write
-
-
-def default_output(source: Path) -> Path:
-    """``cells.ome.tif`` -> ``cells_deconvolved.ome.tif``, in the same folder."""
-    return source.with_name(f"{stem(source)}_deconvolved.ome.tif")
-
-
-def stem(path: Path) -> str:
-    """A file's name without its ending, .ome.tif being one."""
-    return re.sub(r"(\.ome)?\.[^.]*$", "", path.name, flags=re.IGNORECASE) or path.name
-
-
-def beside(path: Path | None, volume: Volume) -> Path | None:
-    """The file that belongs to one volume: the one named, with the volume's place in its name if there are several."""
-    return None if path is None else path.with_name(f"{path.stem}{volume.suffix}{path.suffix}")
-
-
-def check_beside(path: Path, pattern: str, *, replace: bool) -> None:
-    """Raise if a file of ours cannot be written, or would be lost: ``path``, and those beside it that match ``pattern``."""
-    if not path.parent.exists():
-        raise FileNotFoundError(f"The folder {path.parent} does not exist; make it first.")
-    found = [path, *path.parent.glob(pattern)]
-    exists = [each for each in found if each.exists()]
-    if exists and not replace:
-        raise FileExistsError(f"{exists[0]} exists already. Say --overwrite to replace it, or name another.")
-
-
-def same_shape(reference: Image, image: Image, path: Path) -> NDArray[Any]:
-    """The reference's numbers, if they belong to the image voxel by voxel."""
-    if reference.data.shape != image.data.shape:
-        raise ValueError(f"{path} has shape {reference.data.shape}, the image {image.data.shape}; they must be equal.")
-    return reference.data
-
-
-def described(image: Image) -> str:
-    """``z 64 × y 256 × x 256, voxel 0.2 × 0.1 × 0.1 µm``."""
-    sizes = " × ".join(f"{axis} {size}" for axis, size in zip(image.axes, image.data.shape, strict=True))
-    known = [f"{image.voxel_um[axis]:.6g}" if axis in image.voxel_um else "?" for axis in image.spatial_axes]
-    return f"{sizes}, voxel {' × '.join(known)} µm"

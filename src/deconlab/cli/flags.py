@@ -167,6 +167,24 @@ class Numbers(ParamType):
         return numbers
 
 
+class Origin(ParamType):
+    """``first``, ``centre``, or the index of a voxel."""
+
+    name = "origin"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
+        return "first|centre|INDEX,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        if not isinstance(value, str) or value in ("first", "centre"):
+            return value
+        if not all(part.strip().isdigit() for part in value.split(",")):
+            raise click.UsageError(
+                f"--psf-origin is first, centre, or a voxel such as 2 or 0,10,10, not {value!r}.", ctx
+            )
+        return tuple(map(int, value.split(",")))
+
+
 def gather(arguments: Iterable[str], flags: Sequence[str]) -> list[str]:
     """The arguments with the numbers that follow one of ``flags`` joined: ``--voxel-um 0.2 0.1 0.1`` is one option."""
     rest, gathered = list(arguments), []

@@ -81,7 +81,7 @@ def command(image: Path | None, **given: Any) -> None:
 def _render(path: Path | None, given: dict[str, Any]) -> None:
     from deconlab import io
     from deconlab.cli import _psf_report as report
-    from deconlab.cli._job import check_beside
+    from deconlab.cli._files import check_beside
     from deconlab.optics import model_for, models
     from deconlab.restore import with_voxel_um
 

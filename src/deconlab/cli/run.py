@@ -7,9 +7,10 @@ from typing import Any, get_args
 
 import click
 
+from deconlab.cli._command import DEBUG_META
 from deconlab.cli._generated import run_flags
 from deconlab.cli._repeat import RunCommand, recorded, under_flags
-from deconlab.cli.flags import GroupedOption, Numbers, reading, whole
+from deconlab.cli.flags import GroupedOption, Numbers, Origin, reading, whole
 from deconlab.operators.blur import Boundary
 
 DTYPES = ("float32", "float64", "uint8", "uint16", "int16", "uint32", "int32")
@@ -21,6 +22,18 @@ def fixed_options() -> list[click.Parameter]:
     um, px = Numbers(float, "Z Y X"), Numbers(int, "Z Y X")
     return [
         *reading(),
+        GroupedOption(
+            ["--channel"], group="Input", metavar="WHICH", fact="default: all",
+            help="Channels to restore: indices from 0, ranges such as 0-3, names, with commas between them.",
+        ),
+        GroupedOption(
+            ["--time"], group="Input", metavar="WHICH", fact="default: all",
+            help="Times to restore: indices from 0 and ranges such as 0-3, with commas between them.",
+        ),
+        GroupedOption(
+            ["--crop"], group="Input", metavar="z=0:20,y=100:200", fact="px; default: all",
+            help="Box to restore: the first voxel along an axis, and the one after the last.",
+        ),
         GroupedOption(
             ["--recipe"], group="Input", type=FILE, fact="optional",
             help="Repeat what this recipe (the .yaml beside an output, or the output itself) says; flags come before it.",
@@ -35,6 +48,10 @@ def fixed_options() -> list[click.Parameter]:
         GroupedOption(
             ["--weights"], group="Input", type=FILE, fact="optional",
             help="File of the image's shape: how far each voxel is trusted; 0 masks it (saturated, dead, missing).",
+        ),
+        GroupedOption(
+            ["--axes"], group="Method", metavar="LETTERS", fact="default: zyx",
+            help="Axes along which is restored, each position on the others by itself: t for traces, c for spectra.",
         ),
         GroupedOption(
             ["--boundary"], group="Method", type=click.Choice(get_args(Boundary)), fact="default: open",
@@ -54,13 +71,19 @@ def fixed_options() -> list[click.Parameter]:
             help="Voxel size of the PSF in --psf.",
         ),
         GroupedOption(
+            ["--psf-origin"], group="PSF", type=Origin(), fact="default: its centre; required along t",
+            help="Voxel of the PSF, from 0, that blurs nothing aside (first for a causal one): the PSF is then taken as it is.",
+        ),
+        GroupedOption(
             ["--modality"], group="PSF", metavar="NAME", fact="from the file",
             help="How the image was acquired, where the file is silent or wrong about it: widefield, confocal, spinning disk, "
             "multi-photon, light sheet, STED, ISM, 4Pi.",
         ),
         GroupedOption(
-            ["-o", "--output"], group="Output", type=FILE, fact="default: <input>_deconvolved.ome.tif beside the input",
-            help="Where the restored image goes; the ending says the format.",
+            ["-o", "--output"], group="Output", type=click.Path(path_type=Path),
+            fact="default: <input>_deconvolved.ome.tif beside the input",
+            help="Where the restored image goes; the ending says the format. For several inputs a folder, or a pattern "
+            "such as out/{stem}_dec.ome.tif ({stem}, {name}, {folder}).",
         ),
         GroupedOption(
             ["--overwrite"], group="Output", is_flag=True, help="Replace files that exist.",
@@ -82,12 +105,13 @@ def fixed_options() -> list[click.Parameter]:
             help="Write the estimate after every K-th iteration beside the output.",
         ),
         GroupedOption(
-            ["--checkpoint"], group="Output", type=FILE, fact="optional",
+            ["--checkpoint"], group="Output", type=FILE, fact="with --resume: beside the output, until it is whole",
             help="File from which an interrupted run can go on; saved every 10 iterations and at the end.",
         ),
         GroupedOption(
             ["--resume"], group="Output", is_flag=True,
-            help="Go on from the file named by --checkpoint, if it is there.",
+            help="Go on from what an earlier run has finished and saved; say it from the start, so that iterations are "
+            "saved, too. A file that is done is skipped.",
         ),
         GroupedOption(
             ["--device"], group="Computing", metavar="NAME", fact="default: auto",
@@ -106,26 +130,32 @@ def fixed_options() -> list[click.Parameter]:
 
 
 @click.command(cls=RunCommand, name="run", generate=run_flags, params=fixed_options())
-@click.argument("image", type=click.Path(path_type=Path), required=False)
-def command(image: Path | None, **given: Any) -> None:
-    """Restore IMAGE and write the result beside it.
+@click.argument("images", metavar="[IMAGE]...", type=click.Path(path_type=Path), nargs=-1)
+def command(images: tuple[Path, ...], **given: Any) -> None:
+    """Restore each IMAGE and write the result beside it. A folder or a pattern ("*.tif") stands for the files in it.
 
     The PSF comes from --psf, or is computed from the optics in the file; flags add what the file does not say and
     override what it does. Every channel and time is restored by itself. Ctrl-C ends the run after the present iteration
     and writes what was reached. The recipe that repeats it is written beside the result; with --recipe and without IMAGE
-    the recipe's own image is restored.
+    the recipe's own image is restored. Of several files one that fails does not stop the rest: a table at the end tells
+    what became of each, and the exit code is 1.
 
     The flags listed are those of the method, prior and PSF model that the command line names:
     `deconlab run --method NAME --prior NAME --psf-model NAME --help`.
     """
+    from deconlab.cli import _batch, _inputs
     from deconlab.cli._job import Job
 
     ctx = click.get_current_context()
     flags, repeat = under_flags(ctx, {name: value for name, value in given.items() if value is not None})
     flags.pop("recipe", None)
-    if image is None and repeat is None:
+    if images:
+        sources = _inputs.expand(images, flags)
+    elif repeat is not None:
+        sources = [repeat.recipe.input]
+    else:
         raise click.UsageError("Missing argument 'IMAGE'.")
-    job = Job.from_flags(image or repeat.recipe.input, flags)  # type: ignore[union-attr]
-    job.repeat, job.flags = repeat, recorded(ctx, flags)
-    job.check()
-    ctx.exit(job.run())
+    jobs = [Job.from_flags(source, own) for source, own in zip(sources, _inputs.for_each(sources, flags), strict=True)]
+    for job in jobs:
+        job.repeat, job.flags = repeat, recorded(ctx, flags)
+    ctx.exit(_batch.run(jobs, debug=ctx.meta[DEBUG_META]))

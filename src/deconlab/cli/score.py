@@ -56,7 +56,7 @@ def command(result: Path, truth: Path, output: Path | None, overwrite: bool, dat
     scored by itself. A resolution "none" means that the correlation with the truth never falls to 0.5.
     """
     from deconlab import io
-    from deconlab.cli._job import stem
+    from deconlab.cli._files import stem
 
     path = result.with_name(f"{stem(result)}_score.json") if output is None else output
     image, wanted = io.read(result), io.read(truth)

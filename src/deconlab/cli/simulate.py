@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deconlab import schema
-from deconlab.cli._generated import GeneratedCommand
+from deconlab.cli._generated import PSF_MODEL, GeneratedCommand
 from deconlab.cli.flags import Declared, GroupedOption, Numbers, option, options, peek
 from deconlab.schema import Parameter
 
@@ -32,13 +32,13 @@ def simulate_flags(arguments: Sequence[str]) -> list[GroupedOption]:
     from deconlab import psf
     from deconlab.formation import phantoms
     from deconlab.formation.camera import PRESETS, Camera, preset
-    from deconlab.psf._modality import DEFAULT, preset_of
     from deconlab.psf._modality import PRESETS as PSFS
+    from deconlab.psf._modality import preset_of
 
     phantom = peek(arguments, "--phantom") or PHANTOM
     chosen = peek(arguments, "--preset")
     start = None if chosen is None else preset_of(chosen)
-    model = peek(arguments, "--psf") or (DEFAULT if start is None else start.model)
+    model = peek(arguments, "--psf") or (PSF_MODEL if start is None else start.model)
     values = {} if start is None else start.values
     camera_name = peek(arguments, "--camera") or CAMERA
     camera = preset(camera_name)
@@ -47,7 +47,7 @@ def simulate_flags(arguments: Sequence[str]) -> list[GroupedOption]:
             "--phantom", "Phantom", phantoms.names(), "What is looked at; the flags below are this one's.", PHANTOM
         ),
         *options(phantoms.get(phantom), "Phantom"),
-        _choice("--psf", "PSF", psf.registry.names(), "PSF model; the flags below are this one's.", DEFAULT),
+        _choice("--psf", "PSF", psf.registry.names(), "PSF model; the flags below are this one's.", PSF_MODEL),
         _choice("--preset", "PSF", tuple(PSFS), "Starting point of the PSF: its numbers stand where no flag is given."),
         *(
             option(replace(parameter, default=values.get(parameter.name, parameter.default)), "PSF", bounded=False)
@@ -144,13 +144,13 @@ def recipe_of(given: dict[str, Any]) -> Recipe:
     from deconlab.formation import phantoms
     from deconlab.formation.camera import Camera, preset
     from deconlab.formation.recipe import Recipe
-    from deconlab.psf._modality import DEFAULT, preset_of
+    from deconlab.psf._modality import preset_of
 
     given = {name: value for name, value in given.items() if value is not None}
     phantom = phantoms.get(given.pop("phantom", PHANTOM))
     chosen = given.pop("preset", None)
     start = None if chosen is None else preset_of(chosen)
-    name = given.pop("psf", DEFAULT if start is None else start.model)
+    name = given.pop("psf", PSF_MODEL if start is None else start.model)
     model = psf.registry.get(name)
     if start is not None and name != start.model:
         raise click.UsageError(
@@ -194,11 +194,10 @@ def restoring(simulated: Simulation, recipe: Recipe, term: DataTerm) -> list[str
     """The flags of `deconlab run` that say how the camera counts, and of the optics what a file has no place for."""
     from deconlab import psf
     from deconlab.image import OPTICS_UNITS
-    from deconlab.psf._modality import DEFAULT
 
     flags = counting(simulated, term)
     name = psf.registry.name_of(type(recipe.psf))
-    words = [] if name == DEFAULT else ["--psf-model", name]
+    words = [] if name == PSF_MODEL else ["--psf-model", name]
     for parameter in schema.parameters(type(recipe.psf)):
         value = getattr(recipe.psf, parameter.name)
         if parameter.name not in OPTICS_UNITS and value != parameter.default:

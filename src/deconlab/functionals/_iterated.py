@@ -25,7 +25,9 @@ class NormOfMap(Proximable):
     Costs K and Kᵀ for each inner step. The split pair needs none of this.
     """
 
-    weight: Annotated[float, Ge(0), Doc("regularisation weight λ: more is smoother")] = 0.01
+    weight: Annotated[
+        float, Ge(0), Doc("regularisation weight λ: more is smoother; the default is for a mean signal of 1")
+    ] = 0.01
     prox_iterations: Annotated[
         int, Ge(1), Doc("inner steps of the prior's proximal map; only methods that do not split it need them")
     ] = 20

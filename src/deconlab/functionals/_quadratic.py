@@ -21,7 +21,9 @@ class QuadraticPrior(Smooth, Proximable):
     Two transforms per prox; the gradient costs what L costs.
     """
 
-    weight: Annotated[float, Ge(0), Doc("regularisation weight λ: more is smoother")] = 0.01
+    weight: Annotated[
+        float, Ge(0), Doc("regularisation weight λ: more is smoother; the default is for a mean signal of 1")
+    ] = 0.01
 
     degree: ClassVar[int] = 2
 

@@ -22,7 +22,9 @@ class SmoothVariation(Smooth):
     same whatever the unit of intensity; ``spacing`` is the voxel size. The gradient is Lipschitz with λ‖D‖²/(rounding·level).
     """
 
-    weight: Annotated[float, Ge(0), Doc("regularisation weight λ: more is smoother")] = 0.01
+    weight: Annotated[
+        float, Ge(0), Doc("regularisation weight λ: more is smoother; the default is for a mean signal of 1")
+    ] = 0.01
     rounding: Annotated[float, Gt(0), Doc("slopes below this fraction of the mean signal are smoothed, not kept")] = (
         0.02
     )

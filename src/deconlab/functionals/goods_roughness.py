@@ -24,7 +24,9 @@ class GoodsRoughness(HasGradient):
     DOI 10.1093/biomet/58.2.255.
     """
 
-    weight: Annotated[float, Ge(0), Doc("regularisation weight λ: more is smoother")] = 0.01
+    weight: Annotated[
+        float, Ge(0), Doc("regularisation weight λ: more is smoother; the default is for a mean signal of 1")
+    ] = 0.01
     floor: Annotated[float, Gt(0), Doc("intensities below this fraction of the mean signal count alike")] = 0.01
     spacing: tuple[float, ...] | None = None
     level: float = 1.0

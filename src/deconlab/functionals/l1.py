@@ -21,7 +21,11 @@ class L1(Proximable):
     lost: every bright voxel by about λ.
     """
 
-    weight: Annotated[float, Ge(0), Doc("regularisation weight λ: more leaves fewer bright voxels")] = 0.01
+    weight: Annotated[
+        float,
+        Ge(0),
+        Doc("regularisation weight λ: more leaves fewer bright voxels; the default is for a mean signal of 1"),
+    ] = 0.01
 
     degree: ClassVar[int] = 1
 

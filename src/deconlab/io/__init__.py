@@ -27,6 +27,11 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".png": "png",
         ".jpg": "png",
         ".jpeg": "png",
+        ".mrc": "mrc",
+        ".map": "mrc",
+        ".rec": "mrc",
+        ".dv": "dv",
+        ".r3d": "dv",
     }
 )
 """Which module of this folder reads and writes which suffix."""
@@ -49,9 +54,9 @@ class Format(Protocol):
 
 
 if TYPE_CHECKING:
-    from deconlab.io import fits, numpy, png, tiff
+    from deconlab.io import dv, fits, mrc, numpy, png, tiff
 
-    _FORMATS: tuple[Format, ...] = (fits, numpy, png, tiff)
+    _FORMATS: tuple[Format, ...] = (dv, fits, mrc, numpy, png, tiff)
 
 
 def read(path: Path | str, *, axes: str | None = None, series: int = 0, lazy: bool = False) -> Image:

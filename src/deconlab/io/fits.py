@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,17 @@ def write(path: Path, image: Image, name: str) -> None:
         opened = gzip.open(path, "wb") if name.lower().endswith(".gz") else path.open("wb")  # noqa: SIM115 (closed below)
         with opened as file:
             files.writeto(file, output_verify="silentfix+ignore")
+
+
+def cropped(header: str, axes: str, corner: Mapping[str, int], shape: Sequence[int]) -> str:
+    """The header of a part of the array: ``axes`` of ``shape``, whose first voxels lie at ``corner`` of the whole."""
+    cards = _astropy().Header.fromstring(header)
+    for number, (axis, size) in enumerate(zip(axes[::-1], shape[::-1], strict=True), start=1):
+        cards[f"NAXIS{number}"] = size
+        if f"CRPIX{number}" in cards:
+            cards[f"CRPIX{number}"] -= corner.get(axis, 0)
+    text: str = cards.tostring()
+    return text
 
 
 def camera(header: str) -> tuple[dict[str, float], tuple[str, ...]]:

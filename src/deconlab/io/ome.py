@@ -141,6 +141,9 @@ def _objective(root: ElementTree.Element, image: ElementTree.Element) -> tuple[d
         facts["immersion_index"] = Known(IMMERSION[medium.lower()], f"file: Medium={medium}")
     elif immersion.lower() in IMMERSION:
         facts["immersion_index"] = Known(IMMERSION[immersion.lower()], f"file: Immersion={immersion}")
+    elif medium or immersion:
+        said = f"Medium = {medium}" if medium else f"Immersion = {immersion}"
+        notes.append(f"not used: {said}: its index of refraction is not known, give --immersion-index")
     return facts, notes
 
 

@@ -98,8 +98,8 @@ def _open(path: Path, series: int, lazy: bool) -> _Raw:
                         tuple(dict.fromkeys(trouble)),
                     )
                     if lazy:
-                        stack.pop_all()
                         found = replace(found, data=cast("NDArray[Any]", stored(path, file, chosen)))
+                        stack.pop_all()  # the file is the array's now
                     return found
         except (OSError, MemoryError):
             raise

@@ -11,6 +11,7 @@ from deconlab.methods._method import (
     admissible_priors,
     claims,
     refusals,
+    weight_refusals,
 )
 from deconlab.registry import Registry
 
@@ -26,6 +27,7 @@ __all__ = [
     "claims",
     "refusals",
     "registry",
+    "weight_refusals",
 ]
 
 

@@ -41,6 +41,8 @@ class Method(ABC):
     - ``default_prior``: the registry name of the prior that a user gets who names none.
     - ``local``: gives the same on tiles, with the numbers it chose frozen.
     - ``transforms``: real FFTs per step on a periodic problem; None where that varies.
+    - ``buffers``: volumes of the object's size that a run holds at most besides its problem, states and workspace together,
+      without the compiled engine: with the default prior, in 3-D on a periodic problem. Contracts measure it.
     - ``references``: DOIs, with equation numbers.
 
     The type parameters of the base class are claims as well: which data term and which prior a method can use.
@@ -53,6 +55,7 @@ class Method(ABC):
     default_prior: ClassVar[str] = "zero"
     local: ClassVar[bool] = False
     transforms: ClassVar[int | None] = None
+    buffers: ClassVar[int | None] = None
     references: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -154,9 +157,17 @@ def refusals(method: Method | type[Method], problem: Problem[Any, Any]) -> list[
     operator = problem.H
     if not isinstance(operator, cls.blur) and not isinstance(operator.split()[1], cls.blur):
         reasons.append(f"its blur must be {cls.blur.__name__}, not {describe(operator)}")
-    if problem.fidelity.weights is not None and not cls.honours_weights:
-        reasons.append("it cannot honour weights, so that masked voxels would be read as data")
-    return [f"{name} cannot solve this problem: {reason}." for reason in reasons]
+    said = [f"{name} cannot solve this problem: {reason}." for reason in reasons]
+    return said + (weight_refusals(cls) if problem.fidelity.weights is not None else [])
+
+
+def weight_refusals(method: type[Method]) -> list[str]:
+    """The part of :func:`refusals` that is known before there is a problem: why ``method`` takes no weights."""
+    if method.honours_weights:
+        return []
+    return [
+        f"{method.__name__} cannot solve this problem: it cannot honour weights, so that masked voxels would be read as data."
+    ]
 
 
 def describe(operator: LinearOperator) -> str:

@@ -47,6 +47,7 @@ class ADMM(IterativeMethod[SplitState, Fidelity, Splittable]):
     constraint: ClassVar[type] = Constraint
     dial: ClassVar[str] = "weight"
     default_prior: ClassVar[str] = "total-variation"
+    buffers: ClassVar[int] = 33
     references: ClassVar[tuple[str, ...]] = (
         "10.1561/2200000016",
         "10.1109/TIP.2010.2053941",

@@ -36,6 +36,7 @@ class BiggsAndrews(IterativeMethod[ExtrapolatedState, PoissonLikelihood, Zero]):
 
     constraint: ClassVar[type] = NonNegative
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 9
     references: ClassVar[tuple[str, ...]] = ("10.1364/AO.36.001766",)
 
     def init(self, problem: Problem[PoissonLikelihood, Zero], x0: Tensor | None = None) -> ExtrapolatedState:

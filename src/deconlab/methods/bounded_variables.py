@@ -40,6 +40,7 @@ class BoundedVariables(IterativeMethod[ActiveSetState, LeastSquares, Zero]):
     constraint: ClassVar[type] = Constraint
     monotone: ClassVar[bool] = True
     transforms: ClassVar[int] = 6
+    buffers: ClassVar[int] = 15
     references: ClassVar[tuple[str, ...]] = ("10.1137/0801008",)
 
     def init(self, problem: Problem[LeastSquares, Zero], x0: Tensor | None = None) -> ActiveSetState:

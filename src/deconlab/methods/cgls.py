@@ -36,6 +36,7 @@ class CGLS(IterativeMethod[KrylovState, LeastSquares, Zero]):
 
     monotone: ClassVar[bool] = True
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 9
     references: ClassVar[tuple[str, ...]] = ("10.6028/jres.049.044", "10.1137/1.9781611971484")
 
     def init(self, problem: Problem[LeastSquares, Zero], x0: Tensor | None = None) -> KrylovState:

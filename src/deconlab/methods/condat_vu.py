@@ -45,6 +45,7 @@ class CondatVu(IterativeMethod[PrimalDualState, Fidelity, Splittable]):
     constraint: ClassVar[type] = Constraint
     dial: ClassVar[str] = "weight"
     default_prior: ClassVar[str] = "total-variation"
+    buffers: ClassVar[int] = 26
     references: ClassVar[tuple[str, ...]] = (
         "10.1007/s10957-012-0245-9",
         "10.1007/s10444-011-9254-8",

@@ -39,6 +39,7 @@ class ConjugateTikhonovMiller(IterativeMethod[ConjugateState, LeastSquares, Quad
     dial: ClassVar[str] = "weight"
     default_prior: ClassVar[str] = "laplacian"
     transforms: ClassVar[int] = 6
+    buffers: ClassVar[int] = 12
     references: ClassVar[tuple[str, ...]] = ("10.1046/j.1365-2818.1997.d01-629.x",)
 
     def init(self, problem: Problem[LeastSquares, QuadraticPrior], x0: Tensor | None = None) -> ConjugateState:

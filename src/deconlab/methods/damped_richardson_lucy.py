@@ -37,6 +37,7 @@ class DampedRichardsonLucy(IterativeMethod[State, PoissonLikelihood, Zero]):
     constraint: ClassVar[type] = NonNegative
     dial: ClassVar[str] = "threshold"
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 7
     references: ClassVar[tuple[str, ...]] = ("10.1117/12.176819",)
 
     def init(self, problem: Problem[PoissonLikelihood, Zero], x0: Tensor | None = None) -> State:

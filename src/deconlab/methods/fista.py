@@ -36,6 +36,7 @@ class FISTA(IterativeMethod[AcceleratedState, LeastSquares, HasProx]):
     dial: ClassVar[str] = "weight"
     default_prior: ClassVar[str] = "wavelet-sparsity"
     order: ClassVar[int] = 2
+    buffers: ClassVar[int] = 13
     references: ClassVar[tuple[str, ...]] = ("10.1137/080716542", "10.1007/s10208-013-9150-3")
 
     def init(self, problem: Problem[LeastSquares, HasProx], x0: Tensor | None = None) -> AcceleratedState:

@@ -29,6 +29,7 @@ class GoldMeinel(IterativeMethod[State, LeastSquares, Zero]):
     blur: ClassVar[type] = Circulant
     constraint: ClassVar[type] = NonNegative
     transforms: ClassVar[int] = 2
+    buffers: ClassVar[int] = 6
     references: ClassVar[tuple[str, ...]] = ("10.1364/JOSAA.3.000787", "10.2172/4634295")
 
     def init(self, problem: Problem[LeastSquares, Zero], x0: Tensor | None = None) -> State:

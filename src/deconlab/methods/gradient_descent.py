@@ -29,6 +29,7 @@ class GradientDescent(IterativeMethod[SearchState, Fidelity, HasGradient]):
     constraint: ClassVar[type] = Constraint
     monotone: ClassVar[bool] = True
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 9
     references: ClassVar[tuple[str, ...]] = ("10.1109/TAC.1976.1101194",)
 
     def init(self, problem: Problem[Fidelity, HasGradient], x0: Tensor | None = None) -> SearchState:

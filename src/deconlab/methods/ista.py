@@ -35,6 +35,7 @@ class ISTA(IterativeMethod[GradientState, LeastSquares, HasProx]):
     default_prior: ClassVar[str] = "wavelet-sparsity"
     monotone: ClassVar[bool] = True
     order: ClassVar[int] = 1
+    buffers: ClassVar[int] = 12
     references: ClassVar[tuple[str, ...]] = ("10.1002/cpa.20042", "10.1137/080716542")
 
     def init(self, problem: Problem[LeastSquares, HasProx], x0: Tensor | None = None) -> GradientState:

@@ -26,4 +26,5 @@ class IterativeConstrainedTikhonovMiller(GradientMethod[QuadraticPrior]):
     local: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 7
     references: ClassVar[tuple[str, ...]] = ("10.1046/j.1365-2818.1997.d01-629.x",)

@@ -33,6 +33,7 @@ class Jansson(IterativeMethod[State, LeastSquares, Zero]):
     blur: ClassVar[type] = Circulant
     constraint: ClassVar[type] = NonNegative
     transforms: ClassVar[int] = 2
+    buffers: ClassVar[int] = 5
     references: ClassVar[tuple[str, ...]] = ("10.1364/JOSA.60.000184",)
 
     def init(self, problem: Problem[LeastSquares, Zero], x0: Tensor | None = None) -> State:

@@ -45,6 +45,7 @@ class LBFGSB(IterativeMethod[QuasiNewtonState, Fidelity, HasGradient]):
     default_prior: ClassVar[str] = "hyperbolic-total-variation"
     monotone: ClassVar[bool] = True
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 22
     references: ClassVar[tuple[str, ...]] = ("10.1137/0916069", "10.1117/12.461151")
 
     def init(self, problem: Problem[Fidelity, HasGradient], x0: Tensor | None = None) -> QuasiNewtonState:

@@ -22,4 +22,5 @@ class Landweber(GradientMethod[Zero]):
     local: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 5
     references: ClassVar[tuple[str, ...]] = ("10.2307/2372313",)

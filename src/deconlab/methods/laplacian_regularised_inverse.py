@@ -24,6 +24,7 @@ class LaplacianRegularisedInverse(QuadraticFilter[State, LaplacianPrior]):
 
     dial: ClassVar[str] = "weight"
     default_prior: ClassVar[str] = "laplacian"
+    buffers: ClassVar[int] = 6
     references: ClassVar[tuple[str, ...]] = ("10.1016/j.ymeth.2016.12.015", "10.1109/TASSP.1977.1162914")
 
     def penalty(self, problem: Problem[LeastSquares, LaplacianPrior], power: Tensor) -> Tensor:

@@ -33,6 +33,7 @@ class MonotoneFISTA(IterativeMethod[AcceleratedState, LeastSquares, Proximable])
     default_prior: ClassVar[str] = "total-variation"
     monotone: ClassVar[bool] = True
     order: ClassVar[int] = 2
+    buffers: ClassVar[int] = 26
     references: ClassVar[tuple[str, ...]] = ("10.1109/TIP.2009.2028250",)
 
     def init(self, problem: Problem[LeastSquares, Proximable], x0: Tensor | None = None) -> AcceleratedState:

@@ -32,6 +32,7 @@ class MRNSD(IterativeMethod[PredictedState, LeastSquares, Zero]):
     constraint: ClassVar[type] = NonNegative
     monotone: ClassVar[bool] = True
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 9
     references: ClassVar[tuple[str, ...]] = ("10.1117/12.402439",)
 
     def init(self, problem: Problem[LeastSquares, Zero], x0: Tensor | None = None) -> PredictedState:

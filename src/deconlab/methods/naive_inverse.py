@@ -30,6 +30,7 @@ class NaiveInverse(InverseFilter[State, Zero]):
     ] = 1e-3
 
     dial: ClassVar[str] = "epsilon"
+    buffers: ClassVar[int] = 6
     references: ClassVar[tuple[str, ...]] = ("10.1109/79.489268",)
 
     def multiplier(self, problem: Problem[LeastSquares, Zero], power: Tensor) -> Tensor:  # noqa: ARG002

@@ -34,6 +34,7 @@ class Nesterov(IterativeMethod[AcceleratedState, LeastSquares, Smooth]):
     constraint: ClassVar[type] = Constraint
     order: ClassVar[int] = 2
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 6
     references: ClassVar[tuple[str, ...]] = ("10.1007/s10107-004-0552-5", "10.1007/s10208-013-9150-3")
 
     def init(self, problem: Problem[LeastSquares, Smooth], x0: Tensor | None = None) -> AcceleratedState:

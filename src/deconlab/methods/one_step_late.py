@@ -30,6 +30,7 @@ class OneStepLate(IterativeMethod[State, PoissonLikelihood, HasGradient]):
     dial: ClassVar[str] = "weight"
     default_prior: ClassVar[str] = "goods-roughness"
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 13
     references: ClassVar[tuple[str, ...]] = ("10.1109/42.52985", "10.1364/JOSAA.15.001077")
 
     def init(self, problem: Problem[PoissonLikelihood, HasGradient], x0: Tensor | None = None) -> State:

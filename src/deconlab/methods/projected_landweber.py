@@ -24,4 +24,5 @@ class ProjectedLandweber(GradientMethod[Zero]):
     local: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 5
     references: ClassVar[tuple[str, ...]] = ("10.1088/0266-5611/13/2/014",)

@@ -27,6 +27,7 @@ class RichardsonLucy(IterativeMethod[State, PoissonLikelihood, Zero]):
     local: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 4
     references: ClassVar[tuple[str, ...]] = ("10.1364/JOSA.62.000055", "10.1086/111605", "10.1109/TMI.1982.4307558")
 
     def init(self, problem: Problem[PoissonLikelihood, Zero], x0: Tensor | None = None) -> State:

@@ -30,6 +30,7 @@ class RLTV(IterativeMethod[State, PoissonLikelihood, TotalVariation]):
     dial: ClassVar[str] = "weight"
     default_prior: ClassVar[str] = "total-variation"
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 15
     references: ClassVar[tuple[str, ...]] = ("10.1002/jemt.20294",)
 
     def init(self, problem: Problem[PoissonLikelihood, TotalVariation], x0: Tensor | None = None) -> State:

@@ -37,6 +37,7 @@ class ScaledHeavyBall(IterativeMethod[HeavyBallState, PoissonLikelihood, Zero]):
     constraint: ClassVar[type] = NonNegative
     local: ClassVar[bool] = True
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 5
     references: ClassVar[tuple[str, ...]] = ("10.1109/TIP.2013.2291324",)
 
     def init(self, problem: Problem[PoissonLikelihood, Zero], x0: Tensor | None = None) -> HeavyBallState:

@@ -45,6 +45,7 @@ class StochasticGradientDescent(IterativeMethod[StochasticState, LeastSquares, S
 
     constraint: ClassVar[type] = Constraint
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 4
     references: ClassVar[tuple[str, ...]] = ("10.1214/aoms/1177729586",)
 
     def init(self, problem: Problem[LeastSquares, Smooth], x0: Tensor | None = None) -> StochasticState:

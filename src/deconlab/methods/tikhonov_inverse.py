@@ -24,6 +24,7 @@ class TikhonovInverse(QuadraticFilter[State, Tikhonov]):
 
     dial: ClassVar[str] = "weight"
     default_prior: ClassVar[str] = "tikhonov"
+    buffers: ClassVar[int] = 6
     references: ClassVar[tuple[str, ...]] = ("10.1016/j.ymeth.2016.12.015",)
 
     def penalty(self, problem: Problem[LeastSquares, Tikhonov], power: Tensor) -> Tensor:

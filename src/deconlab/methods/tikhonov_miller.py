@@ -25,4 +25,5 @@ class TikhonovMiller(GradientMethod[QuadraticPrior]):
     local: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
     transforms: ClassVar[int] = 4
+    buffers: ClassVar[int] = 7
     references: ClassVar[tuple[str, ...]] = ("10.1137/0501006", "10.1016/j.ymeth.2016.12.015")

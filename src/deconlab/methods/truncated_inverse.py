@@ -28,6 +28,7 @@ class TruncatedInverse(InverseFilter[State, Zero]):
     epsilon: Annotated[float, Gt(0), Lt(1), Doc("band limit: |OTF| relative to its maximum")] = 0.05
 
     dial: ClassVar[str] = "epsilon"
+    buffers: ClassVar[int] = 6
     references: ClassVar[tuple[str, ...]] = ("10.1109/79.489268",)
 
     def multiplier(self, problem: Problem[LeastSquares, Zero], power: Tensor) -> Tensor:  # noqa: ARG002

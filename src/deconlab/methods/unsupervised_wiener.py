@@ -46,6 +46,7 @@ class UnsupervisedWiener(DirectMethod[GibbsState, LeastSquares, Zero]):
     blur: ClassVar[type] = Circulant
     honours_weights: ClassVar[bool] = False
     dial: ClassVar[str] = "draws"
+    buffers: ClassVar[int] = 13
     references: ClassVar[tuple[str, ...]] = ("10.1364/JOSAA.27.001593",)
 
     def apply(self, problem: Problem[LeastSquares, Zero]) -> GibbsState:

@@ -30,6 +30,7 @@ class VanCittert(IterativeMethod[State, LeastSquares, Zero]):
     blur: ClassVar[type] = Circulant
     constraint: ClassVar[type] = Constraint
     transforms: ClassVar[int] = 2
+    buffers: ClassVar[int] = 4
     references: ClassVar[tuple[str, ...]] = ("10.1007/BF01391351",)
 
     def init(self, problem: Problem[LeastSquares, Zero], x0: Tensor | None = None) -> State:

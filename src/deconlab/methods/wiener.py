@@ -42,6 +42,7 @@ class Wiener(QuadraticFilter[WienerState, Zero]):
     object_spectrum: Tensor | None = None
 
     dial: ClassVar[str] = "noise_to_signal"
+    buffers: ClassVar[int] = 6
     references: ClassVar[tuple[str, ...]] = ("10.7551/mitpress/2946.001.0001",)
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from deconlab.registry import Registry
 
 if TYPE_CHECKING:
     from deconlab.psf._arbitrary import ArbitraryPupil
+    from deconlab.psf._as_given import as_given
     from deconlab.psf._facts import Facts
     from deconlab.psf._for_image import for_image, said_of_limit
     from deconlab.psf._measured import measured
@@ -96,6 +97,7 @@ _WHERE = {
     "TorokVarga": "torok_varga",
     "VariableIndex": "variable_index",
     "Zernike": "zernike",
+    "as_given": "_as_given",
     "for_image": "_for_image",
     "for_modality": "_modality",
     "measured": "_measured",
@@ -165,6 +167,7 @@ __all__ = [
     "TorokVarga",
     "VariableIndex",
     "Zernike",
+    "as_given",
     "for_image",
     "for_modality",
     "measured",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deconlab.psf._model import PSFModel
 
 _SAMPLES = 241
+_PER_NYQUIST, _FINER = 6, 6  # planes of optics cost time, and are band-limited: some are rendered, more interpolated
 _NAMES = {
     "fwhm_lateral_um": "FWHM, lateral",
     "fwhm_axial_um": "FWHM, axial",
@@ -81,9 +82,11 @@ def _widths(model: PSFModel) -> tuple[float, float | None, float | None]:
     limits = model.nyquist_um()
     width = float(getattr(model, "fwhm_um", None) or 1.0)
     guess = limits[0] if limits else float(getattr(model, "fwhm_axial_um", None) or width)
-    step = 8 * guess / _SAMPLES
-    reach = max(abs(near) + 8 * guess, 12 * guess)
+    step = guess / _PER_NYQUIST if limits else 8 * guess / _SAMPLES
+    reach = abs(near) + 8 * guess if limits else 12 * guess
     along = _line(sharp, (2 * math.ceil(reach / step) + 1, 1, 1), (step, 1e-3, 1e-3))
+    if limits:
+        along, step = _finer(along), step / _FINER
     middle = len(along) // 2
     top = int(along.argmax()) if float(along.max()) > 1.0001 * float(along[middle]) else middle
     focus = (top - middle) * step
@@ -93,6 +96,15 @@ def _widths(model: PSFModel) -> tuple[float, float | None, float | None]:
     across = _line(sharp, (3, 1, _SAMPLES), (plane, 1e-3, fine))
     row = across.view(3, -1)[1 if focus == 0 else 2 if focus > 0 else 0]
     return near if abs(near - focus) < 2 * step else focus, _width(along, top, step), _width(row, _SAMPLES // 2, fine)
+
+
+def _finer(line: Tensor) -> Tensor:
+    """The line with :data:`_FINER` - 1 values between any two, by a spline of degree 5."""
+    import numpy as np
+    from scipy.interpolate import make_interp_spline
+
+    places = np.arange((len(line) - 1) * _FINER + 1) / _FINER
+    return torch.from_numpy(make_interp_spline(np.arange(len(line)), line.numpy(), k=5)(places))
 
 
 def _without_pixels(model: Any) -> Any:

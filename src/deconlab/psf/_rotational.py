@@ -97,8 +97,8 @@ class RadialModel(PSFModel):
             return grid.offsets(0), self._notes()
         z = torch.tensor([self.best_focus_um()], dtype=torch.float64)
         note = (
-            f"Two dimensions: the slice in best focus ({float(z):+.3g} µm from the nominal focus) stands for the "
-            "whole; light from out of focus is not modelled"
+            f"Two dimensions: the slice in best focus ({round(float(z), 6) + 0.0:+.3g} µm from the nominal focus) stands for "
+            "the whole; light from out of focus is not modelled"
         )
         return z, (*self._notes(), note)
 

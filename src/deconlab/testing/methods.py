@@ -11,6 +11,7 @@ from deconlab import functionals, schema
 from deconlab.functionals import HasProx, LeastSquares, Prior
 from deconlab.lazytorch import Tensor, torch
 from deconlab.methods import DirectMethod, IterativeMethod, Method, claims, refusals
+from deconlab.testing._buffers import check_buffers
 from deconlab.testing._examples import (
     SHAPE,
     advance,
@@ -77,6 +78,8 @@ def checks_of(method: Method) -> tuple[Check, ...]:
         checks += [check_order] if method.order is not None else []
     if method.transforms is not None:
         checks.append(check_transforms)
+    if method.buffers is not None:
+        checks.append(check_buffers)
     return tuple(checks)
 
 

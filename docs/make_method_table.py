@@ -281,7 +281,7 @@ def page(results: dict[str, Any]) -> str:
             "least 12 values, a factor of 2 apart, for the first seed, and kept for the others; iterations are the best of at "
             "least 12. "
             "Both grids were extended until the best was no longer at an edge, or the edge brought less than "
-            f"{SETTLED_DB:g} dB; of iterations, 1 is the least there is."
+            f"{SETTLED_DB:g} dB; of iterations, 1 is the least there is, and ≥ marks those still gaining at the most tried."
         ),
         "",
         *paragraph(
@@ -341,7 +341,7 @@ def table(results: dict[str, Any], name: str) -> list[str]:
             spread = f" ± {statistics.stdev(psnrs):.2f}" if len(psnrs) > 1 else ""
             cells += [value + spread, f"{statistics.mean(ssims):.3f}"]
             cells += [
-                f"{statistics.mean(steps):.0f}" if steps else "",
+                ("≥ " if steps and max(steps) >= LONGEST else "") + (f"{statistics.mean(steps):.0f}" if steps else ""),
                 f"{seconds * statistics.mean(steps or [1]):.2g}" if seconds else "",
             ]
         rows.append("| " + " | ".join(cells) + " |")

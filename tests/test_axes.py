@@ -72,6 +72,8 @@ def test_a_calcium_trace_through_an_exponential_kernel(tmp_path: Path) -> None:
     assert found.axes == "t"
     assert np.allclose(found.data, richardson_lucy(trace, kernel, 0, 40), rtol=1e-6, atol=1e-6 * found.data.max())
     assert set(np.argsort(found.data)[-5:]) == {10, 11, 40, 75, 90}
+    run("--recipe", tmp_path / "spikes.yaml", "-o", tmp_path / "again.tif")
+    assert np.array_equal(io.read(tmp_path / "again.tif").data, found.data)
     # The same trace at two places of a recording is restored twice, however many are restored at once.
     both = restore(
         Image(np.stack([trace, 3 * trace], 1)[:, :, None], "tyx"),

@@ -62,6 +62,49 @@ def test_info_tells_that_a_file_was_restored(stack: Path) -> None:
     assert "c 1: RichardsonLucy(), reached 2 iterations" in text
 
 
+def test_info_tells_who_said_a_voxel_size(tmp_path: Path) -> None:
+    io.write(tmp_path / "bare.tif", Image(np.eye(9) + 1, "yx"))
+    text = call(
+        "run", tmp_path / "bare.tif", *OPTICS, "--voxel-um", 0.2, 0.2, "--iterations", 1, "-o", tmp_path / "o.ome.tif"
+    )
+    assert str(tmp_path / "o.ome.tif") in text
+    assert "voxel y: 0.2 µm (user)" in call("info", tmp_path / "o.ome.tif")
+
+
+def test_info_asks_for_what_only_the_microscope_in_question_needs(stack: Path) -> None:
+    image = io.read(stack)
+    sted = tuple(Channel(c.name, c.optics.known("file", modality="STED", excitation_nm=440.0)) for c in image.channels)
+    io.write(stack, Image(image.data, image.axes, image.voxel_um, sted), dtype="uint16", overwrite=True)
+    assert "missing, give --depletion-nm" in call("info", stack)
+
+
+def test_info_does_not_read_a_huge_file_for_its_range(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deconlab.cli.info.LARGEST_READ", 100)
+    assert "uint16, values not looked at" in call("info", stack)
+    assert json.loads(call("info", stack, "--json"))["range"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("", "comp"), {"compare", "completion"}),
+        (("run", "--method", "richardson"), {"richardson-lucy"}),
+        (("run", "--method", "rl-tv", "--wei"), {"--weight", "--weights"}),
+    ],
+)
+def test_the_tab_key_completes_commands_names_and_flags(words: tuple[str, ...], found: set[str]) -> None:
+    typed = ["deconlab", *(word for word in words if word)]
+    known = {"_DECONLAB_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(typed), "COMP_CWORD": str(len(typed) - 1)}
+    result = CliRunner().invoke(main, [], prog_name="deconlab", env=known)
+    assert {line.partition(",")[2] for line in result.output.splitlines()} == found
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_a_shell_gets_its_script(shell: str) -> None:
+    assert f"_DECONLAB_COMPLETE={shell}_complete" in call("completion", shell)
+    assert "not one of 'bash', 'zsh', 'fish'" in call("completion", "tcsh", code=2)
+
+
 def test_info_reads_real_files(shared: Callable[[str], Path]) -> None:
     folder = shared("data/open-haase-beads")
     text = call("info", folder / "grid_1AU.tif")

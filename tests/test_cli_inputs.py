@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import deconlab
 from deconlab import io
 from deconlab.cli import _batch, main
 from deconlab.image import Image
@@ -81,6 +82,27 @@ def test_globs_and_patterns(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "c.ome.tif.npy").exists()
     call(folder / "a.tif", folder / "a.tif", *psf, "-o", "{folder}/one.tif")
     assert (folder / "one.tif").exists()
+
+
+@pytest.mark.filterwarnings("ignore::deconlab.psf.PSFWarning")
+def test_a_part_of_a_file_is_restored_and_repeated(folder: Path, tmp_path: Path) -> None:
+    """As if it were alone; a mask of the whole file's shape is cut to it; its recipe finds it again."""
+    whole = io.read(folder / "c.ome.tif")
+    mask = np.ones(whole.data.shape)
+    mask[1, 3, 4] = 0
+    io.write(tmp_path / "mask.tif", whole.replace_data(mask))
+    words = ("--psf", folder / "psf.tif", "--time", "1", "--crop", "y=2:8,x=1:")
+    call(folder / "c.ome.tif", *words, "--weights", tmp_path / "mask.tif", "-o", tmp_path / "part.ome.tif")
+    part = io.read(tmp_path / "part.ome.tif")
+    assert part.data.shape == (1, 6, 9)
+    assert part.history["selection"]["crop"] == {"y": [2, 8], "x": [1, 10]}
+    alone = deconlab.deconvolve(
+        whole.data[1, 2:8, 1:], io.read(folder / "psf.tif").data, iterations=2, weights=mask[1, 2:8, 1:]
+    )
+    assert np.array_equal(part.data[0], alone.x)
+    call(folder / "c.ome.tif", *words, "-o", tmp_path / "open.ome.tif")
+    call("--recipe", tmp_path / "open.yaml", "-o", tmp_path / "again.ome.tif")
+    assert np.array_equal(io.read(tmp_path / "again.ome.tif").data, io.read(tmp_path / "open.ome.tif").data)
 
 
 def test_one_bad_file_does_not_stop_the_rest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,6 +199,41 @@ def test_an_unfinished_run_is_neither_lost_nor_mistaken(series: list[object], tm
     assert not folder.exists()
 
 
+@posix
+def test_after_ctrl_c_what_was_reached_is_written_and_gone_on_from(series: list[object], tmp_path: Path) -> None:
+    from deconlab.cli import _job
+
+    class Interrupting(_job.Watching):
+        def __call__(self, volume: Any, ready: Any) -> Any:
+            watch = super().__call__(volume, ready)
+            if volume.number != 3:
+                return watch
+
+            def press(iteration: Any) -> None:
+                if iteration.index == 7:
+                    os.kill(os.getpid(), signal.SIGINT)
+
+            return type(watch)((*watch.observers, press), watch.resume)
+
+    words = [*series, "--resume", "-o", tmp_path / "o.ome.tif"]
+    assert call(*series, "-o", tmp_path / "whole.ome.tif").exit_code == 0
+    former, _job.Watching = _job.Watching, Interrupting  # type: ignore[misc]
+    try:
+        result = call(*words)
+    finally:
+        _job.Watching = former  # type: ignore[misc]
+    assert result.exit_code == 130
+    assert "Interrupted: 3 of 6 volumes were not restored; they are 0" in " ".join(result.output.split())
+    part = io.read(tmp_path / "o.ome.tif")
+    assert [each["iterations"] for each in part.history["deconvolution"]["volumes"]] == [25, 25, 7]
+    assert not part.volume({"t": 2, "c": 1}).data.any()
+    going = call(*words)
+    assert "iteration 7" in going.output
+    found, expected = io.read(tmp_path / "o.ome.tif"), io.read(tmp_path / "whole.ome.tif")
+    assert np.array_equal(found.data, expected.data)
+    assert not scratch.beside(tmp_path / "o.ome.tif").exists()
+
+
 def test_a_scratch_folder_is_a_destination(tmp_path: Path) -> None:
     """What is put there is what is in memory otherwise, whatever the order of the axes."""
     data = np.random.default_rng(5).poisson(30, (3, 9, 2, 8)).astype(np.float32)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from deconlab import functionals
-from deconlab.functionals import Fidelity, Prior
-from deconlab.methods import Method
+from deconlab.functionals import Fidelity, PoissonLikelihood, Prior
+from deconlab.methods import Method, claims
 
 
 def prior_class(cls: type[Method], prior: str | Prior | None) -> type[Prior]:
@@ -21,6 +21,13 @@ def prior_class(cls: type[Method], prior: str | Prior | None) -> type[Prior]:
     if not issubclass(found, Prior):
         raise ValueError(f"{prior!r} is a data term, not a prior.")
     return found
+
+
+def follows_intensity(method: type[Method], prior: type[Prior]) -> bool:
+    """Whether a λ that is not given depends on the data: where the degrees of data term and prior differ."""
+    claim = claims(method).fidelity
+    degree = (PoissonLikelihood if issubclass(PoissonLikelihood, claim) else claim).degree
+    return degree != getattr(prior, "degree", degree)
 
 
 def make_prior(cls: type[Prior], given: dict[str, Any], fidelity: Fidelity, voxel_um: Sequence[float] | None) -> Prior:

@@ -21,6 +21,7 @@ from deconlab.functionals import Prior
 from deconlab.image import SPATIAL
 from deconlab.lazytorch import torch
 from deconlab.methods import Method
+from deconlab.prior_for_data import follows_intensity
 from deconlab.problem import Box, Constraint, Free, NonNegative
 
 if TYPE_CHECKING:
@@ -168,8 +169,8 @@ def defaults(said: Mapping[str, Any]) -> dict[str, Any]:
     for part, declaring in api.parts(cls, prior_cls).items():
         if part in ("method", "counts") or (part == "prior" and isinstance(prior, str)):
             found |= {p.name: plain(p.default) for p in schema.parameters(declaring) if p.default is not None}
-    if isinstance(prior, str):
-        found.pop("weight", None)
+            if part == "prior" and follows_intensity(cls, prior_cls):
+                found.pop("weight", None)  # it is each volume's own, and in its notes
     stops = {"stop", *(p.name for rule in api.STOP_RULES for p in schema.parameters(rule))}
     if not issubclass(cls, methods.DirectMethod) and all(said.get(name) is None for name in stops):
         found["iterations"] = 30

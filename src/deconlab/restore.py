@@ -155,8 +155,10 @@ def restore_volumes(
             wanted = {**settings, "iterations": count}
             outcomes.append(_into(out, image, volume, source, method, masks(volume), watch, wanted))
         else:
-            outcomes.append(done[0])
-            source.notes.setdefault(volume.channel, done[1])
+            outcome, steps, captured = done
+            outcomes.append(outcome)
+            source.notes.setdefault(volume.channel, steps)
+            source.captured.setdefault(volume.channel, captured)
         if outcomes[-1].reason == "interrupted":
             break
     if len(outcomes) < len(volumes):
@@ -204,7 +206,7 @@ def _into(
             outcome, restored = _restore_one(part, volume, source, method, mask, watch, settings)
     out.put(volume, restored)
     if outcome.reason != "interrupted":
-        out.finish(outcome, source.notes.get(volume.channel, ()))
+        out.finish(outcome, source.notes.get(volume.channel, ()), source.captured.get(volume.channel, ()))
     return outcome
 
 

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from deconlab.image import AXES, Image
 from deconlab.stored import raw
-from deconlab.volumes import Outcome, Volume, leading
+from deconlab.volumes import Finished, Outcome, Volume, leading
 
 NUMBERS, JOURNAL = "volumes.raw", "journal.jsonl"
 
@@ -66,12 +66,12 @@ class Scratch:
         stored = raw(self.folder / NUMBERS, [self._sizes[axis] for axis in axes], self._dtype)
         return cast("NDArray[Any]", stored.transpose([axes.index(axis) for axis in self._image.axes]))
 
-    def finished(self, volume: Volume) -> tuple[Outcome, tuple[str, ...]] | None:
+    def finished(self, volume: Volume) -> Finished | None:
         line = self._done.get(self._place(volume))
         if line is None:
             return None
         told: dict[str, Any] = {**line["outcome"], "notes": tuple(line["outcome"]["notes"])}
-        return Outcome(volume, **told), tuple(line["steps"])
+        return Outcome(volume, **told), tuple(line["steps"]), tuple(line["captured"])
 
     def put(self, volume: Volume, restored: NDArray[Any]) -> None:
         numbers = np.ascontiguousarray(restored, self._dtype)
@@ -83,9 +83,9 @@ class Scratch:
             file.flush()
             os.fsync(file.fileno())
 
-    def finish(self, outcome: Outcome, steps: Sequence[str]) -> None:
+    def finish(self, outcome: Outcome, steps: Sequence[str], captured: Sequence[float]) -> None:
         told = {each.name: getattr(outcome, each.name) for each in fields(outcome) if each.name != "volume"}
-        line = {"where": self._place(outcome.volume), "outcome": told, "steps": list(steps)}
+        line = {"where": self._place(outcome.volume), "outcome": told, "steps": list(steps), "captured": list(captured)}
         with (self.folder / JOURNAL).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
             file.flush()

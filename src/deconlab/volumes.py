@@ -50,6 +50,10 @@ class Outcome:
     dtype: str = ""
 
 
+Finished = tuple[Outcome, tuple[str, ...], tuple[float, ...]]
+"""How a volume went, the steps of its PSF, and what of the light each plane of it holds."""
+
+
 class Destination(Protocol):
     """Where restored volumes go, one after another. ``data`` is the image made of them: zero where there is none yet."""
 
@@ -57,13 +61,13 @@ class Destination(Protocol):
     def data(self) -> NDArray[Any]:
         """An array of the image's shape, or a stored one."""
 
-    def finished(self, volume: Volume) -> tuple[Outcome, tuple[str, ...]] | None:
-        """How a volume went that is here already, and the steps of its PSF; None for one that is to be restored."""
+    def finished(self, volume: Volume) -> Finished | None:
+        """How a volume went that is here already; None for one that is to be restored."""
 
     def put(self, volume: Volume, restored: NDArray[Any]) -> None:
         """Take in a volume, axes as those of ``image.volume(volume.where)``."""
 
-    def finish(self, outcome: Outcome, steps: Sequence[str]) -> None:
+    def finish(self, outcome: Outcome, steps: Sequence[str], captured: Sequence[float]) -> None:
         """Take note that the volume is as it shall be, which one that was interrupted is not."""
 
 
@@ -83,7 +87,7 @@ class InMemory:
     def put(self, volume: Volume, restored: NDArray[Any]) -> None:
         self.image.put(volume.where, restored)
 
-    def finish(self, outcome: Outcome, steps: Sequence[str]) -> None:
+    def finish(self, outcome: Outcome, steps: Sequence[str], captured: Sequence[float]) -> None:
         """There is nothing to note."""
 
 

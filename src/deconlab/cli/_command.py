@@ -75,6 +75,7 @@ class DeconlabGroup(click.Group):
         package = importlib.import_module("deconlab.cli")
         order = (
             "run", "compare", "recipe", "info", "methods", "psf", "simulate", "score", "experiment", "demo", "doctor",
+            "completion",
         )  # fmt: skip
         files = [item.name for item in pkgutil.iter_modules(package.__path__)]
         found = [name for name in files if not name.startswith("_") and name != "flags"]

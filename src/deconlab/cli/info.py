@@ -13,6 +13,9 @@ from deconlab.cli.flags import GroupedOption, reading
 if TYPE_CHECKING:
     from deconlab.image import Image
 
+LARGEST_READ = 8e9
+"""Bytes. The range of the values in a larger file is not looked for."""
+
 
 @click.command(
     cls=DeconlabCommand,
@@ -27,7 +30,7 @@ def command(image: Path, json: bool, file_axes: str | None, series: int | None) 
     """Tell what IMAGE says about itself, where each value is from, and what `deconlab run` would still ask for."""
     from deconlab import io
 
-    found = told(io.read(image, axes=file_axes, series=series or 0))
+    found = told(io.read(image, axes=file_axes, series=series or 0, lazy=True))
     if json:
         import json as encoder
 
@@ -39,43 +42,54 @@ def command(image: Path, json: bool, file_axes: str | None, series: int | None) 
 def told(image: Image) -> dict[str, Any]:
     """Everything an image says, as plain data."""
     from deconlab import psf, schema
-    from deconlab.image import OPTICS_UNITS
-    from deconlab.optics import extended_axes, model_for
+    from deconlab.io.describe import describe
+    from deconlab.optics import model_for
 
-    needed = {p.name for p in schema.parameters(psf.registry.get(model_for(image))) if p.required}
+    needed = [p.name for p in schema.parameters(psf.registry.get(model_for(image))) if p.required]
+    rows = describe(image, needed)
+    voxels = {row.name.removeprefix("voxel "): row for row in rows if row.channel is None}
     channels = []
-    for channel in image.channels:
-        facts = channel.optics.facts
+    for number, channel in enumerate(image.channels):
+        own = [row for row in rows if row.channel == number and row.name != "name"]
         channels.append(
             {
                 "name": channel.name,
                 "optics": {
-                    name: {"value": facts[name].value, "unit": unit, "source": facts[name].source}
-                    for name, unit in OPTICS_UNITS.items()
-                    if name in facts
+                    row.name: {"value": row.value, "unit": row.unit, "source": row.source}
+                    for row in own
+                    if row.value is not None
                 },
-                "missing": [name for name in OPTICS_UNITS if name in needed and name not in facts],
+                "missing": [row.name for row in own if row.missing],
             }
         )
     return {
         "axes": image.axes,
         "shape": list(image.data.shape),
         "dtype": str(image.data.dtype),
-        "range": [float(image.data.min()), float(image.data.max())],
-        "voxel_um": dict(image.voxel_um),
-        "voxel_missing": [axis for axis in extended_axes(image) if axis not in image.voxel_um],
+        "range": extremes(image),
+        "voxel_um": {axis: row.value for axis, row in voxels.items() if row.value is not None},
+        "voxel_sources": {axis: row.source for axis, row in voxels.items() if row.value is not None},
+        "voxel_missing": [axis for axis, row in voxels.items() if row.missing],
         "channels": channels,
         "notes": list(image.notes),
         "history": dict(image.history),
     }
 
 
+def extremes(image: Image) -> list[float] | None:
+    """The least and the largest value, read volume by volume; None where that would take minutes."""
+    if image.data.nbytes > LARGEST_READ:
+        return None
+    ends = [(float(part.data.min()), float(part.data.max())) for _, part in image.volumes()]
+    return [min(low for low, _ in ends), max(high for _, high in ends)]
+
+
 def lines(found: dict[str, Any]) -> list[str]:
     """The same for people."""
     sizes = " × ".join(f"{axis} {size}" for axis, size in zip(found["axes"], found["shape"], strict=True))
-    low, high = found["range"]
-    text = [f"  {sizes}, {found['dtype']}, values {low:g} to {high:g}"]
-    text += [f"  voxel {axis}: {size:.6g} µm (file)" for axis, size in found["voxel_um"].items()]
+    values = "values not looked at" if found["range"] is None else "values {:g} to {:g}".format(*found["range"])
+    text = [f"  {sizes}, {found['dtype']}, {values}"]
+    text += [f"  voxel {axis}: {n:.6g} µm ({found['voxel_sources'][axis]})" for axis, n in found["voxel_um"].items()]
     for number, channel in enumerate(found["channels"]):
         text.append(f"  channel {number}{': ' + channel['name'] if channel['name'] else ''}")
         for name, fact in channel["optics"].items():

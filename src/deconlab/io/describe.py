@@ -56,4 +56,6 @@ def describe(image: Image, needed: Sequence[str] = THEORETICAL_PSF) -> tuple[Row
                 rows.append(Row(number, name, known.value, unit, known.source, rejected=rejected))
             elif rejected or name in needed:
                 rows.append(Row(number, name, None, unit, missing=name in needed, rejected=rejected))
+        # What files have no word for, such as the wavelength that depletes in STED.
+        rows += [Row(number, name, None, missing=True) for name in needed if name not in OPTICS_UNITS]
     return tuple(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from deconlab.fourier import differentiated
 from deconlab.functionals import Fidelity, Splittable
 from deconlab.lazytorch import Tensor, torch
 from deconlab.operators import LinearOperator
@@ -37,7 +38,9 @@ def typical_penalty(problem: SplitProblem) -> Tensor:
 
 def size_of(values: Tensor) -> Tensor:
     """‖values‖, kept above 0 so that its derivative is finite."""
-    power = total_of(values.square())
+    flat = values.reshape(-1)
+    # For a ratio that is rooted and clamped, single precision will do: this reads the volume once and writes nothing.
+    power = total_of(values.square()) if differentiated(values) else torch.dot(flat, flat)
     return torch.sqrt(power.clamp(min=torch.finfo(power.dtype).tiny))
 
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar
 
 from deconlab import fourier
 from deconlab.functionals import Fidelity, Splittable
-from deconlab.lazytorch import Tensor
+from deconlab.lazytorch import Tensor, torch
 from deconlab.methods._method import IterativeMethod, State
 from deconlab.methods._splitting import SplitProblem, Term, balanced, prior_terms, size_of, typical_penalty
 from deconlab.operators import Circulant, Identity
@@ -47,7 +47,7 @@ class ADMM(IterativeMethod[SplitState, Fidelity, Splittable]):
     constraint: ClassVar[type] = Constraint
     dial: ClassVar[str] = "weight"
     default_prior: ClassVar[str] = "total-variation"
-    buffers: ClassVar[int] = 33
+    buffers: ClassVar[int] = 30
     references: ClassVar[tuple[str, ...]] = (
         "10.1561/2200000016",
         "10.1109/TIP.2010.2053941",
@@ -74,16 +74,17 @@ class ADMM(IterativeMethod[SplitState, Fidelity, Splittable]):
             symbol = symbol + rho * K.normal_symbol(state.x)
         x = fourier.solve(symbol, right, shape)
         copies, multipliers, penalties = [], [], []
+        recorded = fourier.differentiated(x, self.relaxation)
         for (K, prox), u, d, rho in zip(terms, state.copies, state.multipliers, state.penalties, strict=True):
             image = K.forward(x)
-            moved = self.relaxation * image + (1 - self.relaxation) * u + d
+            moved = u + self.relaxation * (image - u) + d if recorded else torch.lerp(u, image, self.relaxation).add_(d)
             copy = prox(moved, 1 / rho)
             multiplier = moved - copy
             primal = size_of(image - copy) / size_of(copy)
             dual = size_of(copy - u) / size_of(multiplier)
             following = balanced(rho, primal, dual, state.k, state.penalties[0])
             copies.append(copy)
-            multipliers.append(multiplier * (rho / following))
+            multipliers.append(multiplier * (rho / following) if recorded else multiplier.mul_(rho / following))
             penalties.append(following)
         return SplitState(copies[-1], None, tuple(copies), tuple(multipliers), tuple(penalties), state.k + 1)
 

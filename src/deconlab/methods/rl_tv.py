@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from deconlab.functionals import PoissonLikelihood, TotalVariation
+from deconlab.functionals._groups import lengths
 from deconlab.lazytorch import Tensor, torch
 from deconlab.methods._method import IterativeMethod, State
 from deconlab.methods._multiplicative import corrected
@@ -40,7 +41,7 @@ class RLTV(IterativeMethod[State, PoissonLikelihood, TotalVariation]):
         fidelity, prior = problem.fidelity, problem.prior
         _, D = prior.pair(problem.H.in_shape)
         slope = D.forward(state.x)
-        size = torch.linalg.vector_norm(slope, dim=0)
+        size = lengths(slope)
         value = prior.weight * size.sum(dtype=torch.float64)
         curvature = D.adjoint(torch.where(size > 0, slope / size, 0.0))  # −div(Dx/|Dx|)
         denominator = (1 + prior.weight * curvature).clamp(min=LEAST_DENOMINATOR)

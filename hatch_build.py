@@ -21,10 +21,10 @@ class NativeEngine(BuildHookInterface[Any]):
         assert spec.loader is not None
         native = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(native)
-        native.LIBRARY.unlink(missing_ok=True)
         try:
             library = native.build()
         except native.BuildError as error:
+            native.LIBRARY.unlink(missing_ok=True)  # one of another source must not stand in for it
             print(f"deconlab is installed without its compiled engine, several times slower: {error}", file=sys.stderr)
             return
         build_data["artifacts"].append(f"src/deconlab/engine/{library.name}")

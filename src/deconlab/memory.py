@@ -24,7 +24,6 @@ from deconlab.rehearsal import (
     small_problem,
     small_shapes,
 )
-from deconlab.stored import Stored
 from deconlab.volume import choose_device
 
 if TYPE_CHECKING:
@@ -74,7 +73,6 @@ def estimate(
     weighted: bool = False,
     watched: bool = False,
     volumes: int = 1,
-    in_file: bool = False,
     psf_file_voxels: int = 0,
     device: str | None = None,
     **settings: Any,
@@ -84,7 +82,6 @@ def estimate(
     image_dtype: of the file's numbers; what is not of the precision that is computed in is held beside its conversion.
     weighted: whether there are weights. watched: whether each step's change is asked for, as a history does.
     volumes: how many of this shape the image has; they and their results are held together.
-    in_file: whether the image stays in its file until a volume is asked for, so that one volume of it is held.
     psf_file_voxels: how many a measured PSF has as its file holds it; 0 for a PSF that a model renders.
     settings: those of :func:`deconlab.api.prepare` (boundary, extension_px, prior, dtype, …).
 
@@ -111,8 +108,10 @@ def estimate(
             y, psf, method, 1, weights=weights, extension_px=limits, dtype=kind, device="cpu", **settings
         )
         rehearse(ready, watched=watched)
-    count = math.prod(shape) * volumes
-    held = _held(np.dtype(image_dtype), kind, math.prod(shape) if in_file else count, count if volumes > 1 else 0)
+    itemsize = torch.empty((), dtype=kind).element_size()
+    size = math.prod(shape) * volumes
+    raw = 0 if np.dtype(image_dtype) == np.dtype("float64" if double else "float32") and volumes == 1 else size
+    held = raw * np.dtype(image_dtype).itemsize + (size * itemsize if volumes > 1 else 0)
     made = _PSF_FILE * psf_file_voxels or _PSF_MODEL * math.prod(psf_shape)
     return Estimate(held, made, meter.peak, real.in_shape, where)
 
@@ -123,11 +122,12 @@ def of_image(
     psf: Any = None,
     psf_voxel_um: Sequence[float] | None = None,
     psf_model: str | None = None,
-    preset: str | None = None,
     modality: str | None = None,
     voxel_um: Sequence[float] | None = None,
     method: Any = "richardson-lucy",
     weights: Any = None,
+    axes: str | None = None,
+    psf_origin: Any = None,
     watched: bool = False,
     **settings: Any,
 ) -> Estimate:
@@ -137,16 +137,20 @@ def of_image(
     as in :func:`estimate`. Raises what :func:`deconlab.restore.restore_volumes` raises for settings that cannot be.
     """
     from deconlab.channel_psf import ChannelPSF
-    from deconlab.image import SPATIAL
-    from deconlab.restore import split, with_voxel_um
+    from deconlab.positions import along, one_position
+    from deconlab.restore import with_voxel_um
+    from deconlab.volumes import split
 
     if voxel_um is not None:
         image = with_voxel_um(image, voxel_um)
-    source = ChannelPSF.of(image, psf, psf_voxel_um, psf_model, modality, settings, preset)
-    settings = {name: value for name, value in settings.items() if name not in source.parameters}
-    volumes = list(split(image))
-    sizes = zip(image.axes, image.data.shape, strict=True)
-    shape = tuple(size for axis, size in sizes if axis in SPATIAL and size > 1) or (1,)
+    axes = along(image, axes)
+    seen = image if axes == image.spatial_axes else one_position(image, axes)
+    source = ChannelPSF.of(seen, psf, psf_voxel_um, psf_model, modality, settings, psf_origin, axes)
+    dropped = (*source.parameters, "preset", "force", "out", "watch")
+    settings = {name: value for name, value in settings.items() if name not in dropped}
+    volumes = list(split(image, axes))
+    sizes = dict(zip(image.axes, image.data.shape, strict=True))
+    shape = tuple(sizes[axis] for axis in axes if sizes[axis] > 1) or (1,)
     found: list[tuple[tuple[int, ...], int]] = []
     for channel, given in enumerate(source.sources):
         if hasattr(given, "extent"):
@@ -163,8 +167,7 @@ def of_image(
         image_dtype=image.data.dtype,
         weighted=weights is not None,
         watched=watched,
-        volumes=len(volumes),
-        in_file=_in_file(image),
+        volumes=len(volumes) if _in_memory(image) else 1,
         psf_file_voxels=file_voxels,
         voxel_um=source.voxel_um,
         **settings,
@@ -190,27 +193,22 @@ def of_prepared(ready: api.Prepared, image: Image | None = None, *, watched: boo
         rehearse(replace(ready, problem=problem, start=start), watched=watched)
     held = 0
     if image is not None:
-        several = image.data.size > math.prod(real.shape)
-        raw = math.prod(real.shape) if _in_file(image) else image.data.size
-        held = _held(image.data.dtype, y.dtype, raw, image.data.size if several else 0)
+        several = _in_memory(image) and image.data.size > math.prod(real.shape)
+        same = str(image.data.dtype) == str(y.dtype).removeprefix("torch.")
+        size = image.data.size if several else math.prod(real.shape)
+        held += 0 if same and not several else size * image.data.dtype.itemsize
+        held += image.data.size * y.element_size() if several else 0
     return Estimate(held, _PSF_MODEL * psf.numel(), meter.peak, real.in_shape, str(y.device))
+
+
+def _in_memory(image: Image) -> bool:
+    """Whether all of it is; what lies in a file is read one volume at a time, and its results go to a file likewise."""
+    return isinstance(image.data, np.ndarray)
 
 
 def readable(size: float) -> str:
     """``1.23 GB``."""
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
-
-
-def _in_file(image: Image) -> bool:
-    data: Any = image.data
-    return isinstance(data, Stored)
-
-
-def _held(dtype: Any, kind: Any, raw: int, results: int) -> int:
-    """Bytes of so many numbers as they came, unless they are computed with as they are, and of so many results."""
-    size = torch.empty((), dtype=kind).element_size()
-    same = str(dtype) == str(kind).removeprefix("torch.") and not results
-    return (0 if same else raw * dtype.itemsize) + results * size
 
 
 def _on(device: str) -> AbstractContextManager[object]:

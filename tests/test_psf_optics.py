@@ -13,7 +13,7 @@ import pytest
 import torch
 from scipy import integrate, special
 
-from deconlab.psf import BornWolf, GibsonLanni, SamplingWarning, _radial, _rotational
+from deconlab.psf import BornWolf, GibsonLanni, SamplingWarning, _radial, _rotational, registry
 from deconlab.psf._lateral import Cell
 
 OIL = {"na": 1.4, "emission_nm": 610.0, "immersion_index": 1.515}
@@ -348,3 +348,32 @@ def test_it_is_rendered_where_it_is_wanted(device: str) -> None:
     psf = GibsonLanni(**OIL).render((3, 9, 9), VOXEL, device=device)
     assert psf.data.device.type == device
     assert torch.allclose(psf.data.cpu(), GibsonLanni(**OIL).render((3, 9, 9), VOXEL).data, atol=1e-8)
+
+
+def test_the_dipole_lies_in_the_medium_at_the_point() -> None:
+    """Where the index changes on the way, the field of a dipole is that of one in the index it lies in."""
+    known = {"na": 1.3, "emission_nm": 610.0, "immersion_index": 1.515, "depth_um": 3.0}
+    changing = registry.get("variable-index")(**known, sample_index=1.33, deep_index=1.45, optics="vectorial")
+    q = torch.tensor([0.3, 0.8, 1.2], dtype=torch.float64)
+    there, at_coverslip = (registry.get("torok-varga")(**known, sample_index=n) for n in (1.45, 1.33))
+    for number, component in enumerate(changing._pupil().components):
+        amplitude, other = (model._pupil().components[number].amplitude(q) for model in (there, at_coverslip))
+        torch.testing.assert_close(component.amplitude(q), amplitude)
+        assert not torch.allclose(amplitude, other, rtol=1e-2)
+
+
+@pytest.mark.filterwarnings("ignore::deconlab.psf.SamplingWarning")
+def test_depletion_is_differentiable_in_depth() -> None:
+    weights = torch.rand((3, 9, 9), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    def value(depth: torch.Tensor | float) -> torch.Tensor:
+        model = registry.get("sted")(
+            na=1.4, immersion_index=1.515, excitation_nm=488, emission_nm=525, depletion_nm=592, sample_index=1.38,
+            depth_um=depth,
+        )  # fmt: skip
+        return (model.render((3, 9, 9), (0.1, 0.04, 0.04), dtype=torch.float64).data * weights).sum()
+
+    depth = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(value(depth), depth)
+    difference = float(value(2.001) - value(1.999)) / 0.002
+    assert float(slope) == pytest.approx(difference, rel=2e-3)

@@ -148,9 +148,10 @@ def plane_energy(pupil: Pupil, z_um: Tensor) -> Tensor:
 
 
 def best_focus_um(pupil: Pupil) -> float:
-    """The z at which the intensity on the axis is greatest."""
+    """The z at which the intensity on the axis is greatest; a number, that no derivative goes through."""
     still = torch.zeros(1, dtype=torch.float64)
-    return sharpest(lambda z: intensity(pupil, z, still)[:, 0], *focal_range(pupil))
+    with torch.no_grad():
+        return sharpest(lambda z: intensity(pupil, z, still)[:, 0], *focal_range(pupil))
 
 
 def focal_range(pupil: Pupil) -> tuple[float, float, float]:

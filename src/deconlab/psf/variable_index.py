@@ -79,7 +79,10 @@ class VariableIndex(LayeredModel):
     def _pupil(self) -> Pupil:
         ni, depth, indices = self.immersion_index, self.depth_um, self.indices()
         ns = self.layer_indices(ni)[0]
-        plain = self.pupil(self.na, ni, self.emission_nm, self.components(ni, self.optics, self._weight))
+        at_point = (
+            self if self.deep_index is None else replace(self, sample_index=self.deep_index)
+        )  # the dipole lies there
+        plain = self.pupil(self.na, ni, self.emission_nm, at_point.components(ni, self.optics, self._weight))
         focus = ni * (1 / ns - sum(1 / n for n in indices) / self.layers)
 
         def path(q: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class Model:
     sigma_um: tuple[float, ...]
     reach: tuple[int, ...] = (3, 6, 6)
 
-    def extent(self, planes, voxel_um, *, ndim):
+    def extent(self, planes, voxel_um, *, ndim):  # noqa: ARG002
         return tuple(2 * r + 1 for r in self.reach[-ndim:])
 
     def render(self, shape, voxel_um):

@@ -72,8 +72,8 @@ def command(result: Path, truth: Path, output: Path | None, overwrite: bool, dat
     ]
     if differing:
         raise ValueError(
-            f"The voxels of {result} and {truth} differ ({', '.join(differing)}): they do not show the same places. Resample one "
-            "of them, or correct its voxel size."
+            f"The voxels of {result} and {truth} differ ({', '.join(differing)}): they do not show the same "
+            "places. Resample one of them, or correct its voxel size."
         )
     if not path.parent.exists():
         raise FileNotFoundError(f"The folder {path.parent} does not exist; make it first.")

@@ -87,7 +87,7 @@ class Recipe:
 def _fields(phantom: Phantom) -> dict[str, Any]:
     """All fields of a phantom; those that are no parameters, such as given positions, only where they differ."""
     found = schema.asdict(phantom)
-    for field in fields(phantom):
+    for field in fields(phantom):  # type: ignore[arg-type]  # every phantom is a dataclass
         value = getattr(phantom, field.name)
         if field.name not in found and value != field.default:
             found[field.name] = _listed(value)

@@ -182,14 +182,15 @@ def _grids(
     delivered = Grid(tuple(shape), tuple(voxel_um), parts, around)
     bins = [camera.binning if axis >= ndim - 2 else 1 for axis in range(ndim)]
     reaches: tuple[int, ...] = ()
-    if hasattr(psf, "render"):
-        extent = psf.extent(delivered.shape[0] if ndim == 3 else 1, delivered.voxel_um, ndim=ndim)
+    model: Any = psf
+    if hasattr(model, "render"):
+        extent = model.extent(delivered.shape[0] if ndim == 3 else 1, delivered.voxel_um, ndim=ndim)
         reaches = tuple(n // 2 for n in extent)
     if margin is not None or reaches:
         outside = delivered.margin if margin is not None else reaches
         around = tuple(m * b for m, b in zip(outside, bins, strict=True))
     else:
-        around = tuple(-(-(n // 2) // s) for n, s in zip(np.shape(psf), parts, strict=True))
+        around = tuple(-(-(n // 2) // s) for n, s in zip(np.shape(model), parts, strict=True))
     sensor_shape = tuple(n * b for n, b in zip(delivered.shape, bins, strict=True))
     pixel_um = tuple(v / b for v, b in zip(delivered.voxel_um, bins, strict=True))
     return Grid(sensor_shape, pixel_um, parts, around), delivered, reaches

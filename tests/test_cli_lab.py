@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shlex
 from collections import Counter
 from dataclasses import replace
@@ -89,6 +90,17 @@ def test_the_files_are_the_simulation_with_its_optics(folder):
     assert recipe["photons"] == 150
     assert recipe["camera"]["background"] == 4
     assert same.camera == replace(preset("scmos"), background=4.0)
+
+
+def test_the_same_seed_gives_the_same_files_to_the_bit(tmp_path):
+    small = ("--psf", "gaussian", "--fwhm-um", "0.3", "--fwhm-axial-um", "0.6", *FIELD[:8], "--camera", "scmos")
+    for name in ("a", "b"):
+        run("simulate", *small, "--seed", "5", "-o", tmp_path / name)
+    run("simulate", *small, "--seed", "6", "-o", tmp_path / "c")
+    for path in sorted((tmp_path / "a").iterdir()):
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+    ids = {f: re.search(rb"urn:uuid:[-0-9a-f]{36}", (tmp_path / f / "data.ome.tif").read_bytes())[0] for f in "abc"}
+    assert ids["a"] == ids["b"] != ids["c"]
 
 
 def test_run_on_the_data_needs_no_option_to_find_the_optics(folder, tmp_path):
@@ -258,6 +270,27 @@ def test_score_of_equal_planes_without_sizes(tmp_path):
     assert volume["nrmse"] == 0
     assert "inf" in output
     assert "resolution" not in output
+
+
+def test_score_of_an_empty_channel_is_none_and_the_others_are_scored(tmp_path):
+    truth = np.random.default_rng(0).random((2, 12, 13))
+    truth[0] = 0
+    a, b = save(tmp_path / "a.ome.tif", truth + 0.1, "cyx"), save(tmp_path / "b.ome.tif", truth, "cyx")
+    run("score", a, b, "-o", tmp_path / "s.json")
+    empty, full = json.loads((tmp_path / "s.json").read_text())["volumes"]
+    assert all(empty[name] is None for name in ("psnr", "ssim", "nrmse", "snr", "correlation", "flux_bias"))
+    assert full["psnr"] == pytest.approx(20, abs=0.2)
+
+
+def test_score_refuses_voxels_of_another_size(tmp_path):
+    data = np.arange(80.0).reshape(8, 10)
+    a, b = (
+        save(tmp_path / "a.ome.tif", data, "yx", y=0.3, x=0.1),
+        save(tmp_path / "b.ome.tif", data, "yx", y=0.1, x=0.1),
+    )
+    result = invoke("score", a, b)
+    assert result.exit_code == 1
+    assert "differ (y: 0.3 and 0.1 µm)" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(

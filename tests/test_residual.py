@@ -119,3 +119,13 @@ def test_held_out_likelihood_is_poissons_and_prefers_the_truth():
 def test_what_cannot_be_judged_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_error_of_chi2_holds_with_a_variance_that_is_given():
+    rng = np.random.default_rng(0)
+    pulls = []
+    for _ in range(300):
+        y = rng.poisson(0.3, (40, 50)) + 0.1 * rng.standard_normal((40, 50))
+        found = residual(y, np.full(y.shape, 0.3), np.full(y.shape, 0.31))
+        pulls.append((found.chi2 - 1) / found.chi2_error)
+    assert np.std(pulls) == pytest.approx(1, abs=4 / np.sqrt(2 * 300))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -19,7 +20,9 @@ from deconlab.formation.phantoms.beads import Beads
 from deconlab.formation.phantoms.filaments import Filaments
 from deconlab.formation.phantoms.membranes import Membranes
 from deconlab.formation.phantoms.spikes import Spikes
+from deconlab.formation.recipe import Recipe
 from deconlab.formation.simulate import convolve, integrate, simulate
+from deconlab.psf import Gaussian
 
 
 def gaussian(shape, sigma):
@@ -38,6 +41,10 @@ class Model:
     """A PSF model as ``simulate`` needs one: Gaussian, in physical units, a tensor of sum ½ on purpose."""
 
     sigma_um: tuple[float, ...]
+    reach: tuple[int, ...] = (3, 6, 6)
+
+    def extent(self, planes, voxel_um, *, ndim):  # noqa: ARG002
+        return tuple(2 * r + 1 for r in self.reach[-ndim:])
 
     def render(self, shape, voxel_um):
         data = gaussian(shape, [s / v for s, v in zip(self.sigma_um, voxel_um, strict=True)])
@@ -92,13 +99,35 @@ def test_photons_are_those_of_the_brightest_pixel():
 
 def test_a_psf_model_is_rendered_fine_for_blurring_and_coarse_for_restoring():
     model = Model((0.5, 0.22, 0.22))
+    model = replace(model, reach=(5, 6, 7))
     found = simulate(Beads(), model, **STACK, camera=IDEAL, seed=3, margin=(5, 6, 7))
     np.testing.assert_allclose(found.psf, gaussian((11, 13, 15), (2.5, 2.2, 2.2)), rtol=1e-4, atol=1e-9)
     fine = gaussian((21, 25, 29), (5, 4.4, 4.4))
     by_array = simulate(Beads(), fine, **STACK, camera=IDEAL, seed=3, margin=(5, 6, 7))
     np.testing.assert_allclose(found.mean, by_array.mean, rtol=1e-4, atol=1e-3)
     by_default = simulate(Beads(), model, **STACK, camera=IDEAL, seed=3)
-    assert by_default.psf.shape == (9, 13, 15)  # a quarter of the field on each side, half of it in depth
+    np.testing.assert_array_equal(by_default.mean, found.mean)  # the default margin is the PSF's reach
+    alone = simulate(Beads(), model, **STACK, camera=IDEAL, seed=3, margin=0)
+    np.testing.assert_array_equal(alone.psf, found.psf)  # the margin bounds the scene, not the PSF
+    assert alone.mean.std() < 0.9 * alone.truth.std()
+
+
+def test_the_function_and_the_recipe_agree_by_default():
+    model = Gaussian(fwhm_um=0.25, fwhm_axial_um=0.5)
+    recipe = Recipe(Filaments(count=3), model, IDEAL, (6, 20, 22), (0.2, 0.1, 0.1), seed=4)
+    by_recipe = recipe.run()
+    by_hand = simulate(Filaments(count=3), model, shape=(6, 20, 22), voxel_um=(0.2, 0.1, 0.1), camera=IDEAL, seed=4)
+    for name in ("truth", "psf", "mean", "data"):
+        assert np.array_equal(getattr(by_recipe, name), getattr(by_hand, name))
+    assert by_hand.psf.shape == model.extent(6, (0.2, 0.1, 0.1))
+
+
+def test_a_recipe_keeps_the_places_of_beads():
+    beads = Beads(diameter_um=0.0, positions_um=((1.0, 1.0), (0.5, 1.5)))
+    recipe = Recipe(beads, Gaussian(fwhm_um=0.3), IDEAL, (20, 20), (0.1, 0.1))
+    again = Recipe.from_data(json.loads(json.dumps(recipe.as_data())))
+    assert again == recipe
+    assert np.array_equal(again.run().data, recipe.run().data)
 
 
 @pytest.mark.parametrize(("ndim", "phantom"), [(1, Spikes()), (2, Beads())])
@@ -233,6 +262,12 @@ def test_the_mean_is_the_expectation_of_the_electrons():
             {"camera": preset("scmos", bit_depth=8)},
             "200 photons are 444 ADU (gain 2.1 ADU/e⁻, offset 100), but 8 bits end",
         ),
+        ({"photons": 1e20}, "1e+20 photons in a pixel are more than can be drawn; give at most 1e+15"),
+        ({"photons": "200"}, "photons must be a finite number > 0 (of the brightest pixel), not '200'"),
+        ({"seed": -1}, "seed must be a whole number >= 0, not -1"),
+        ({"oversampling": 2.5}, "oversampling must be a whole number >= 1, or one per axis, not 2.5"),
+        ({"psf": PSF - 1e-4}, "The PSF goes down to -"),
+        ({"phantom": Beads(brightness_spread=1000.0)}, "is not finite: one of its numbers is too large"),
         ({"psf": np.ones((3, 3))}, "The PSF has 2 axes (shape (3, 3)), the data 3"),
         ({"psf": np.zeros((3, 3, 3))}, "The PSF sums to 0; it must be finite and have a sum > 0"),
         ({"psf": np.full((3, 3, 3), np.nan)}, "The PSF sums to nan"),
@@ -245,7 +280,30 @@ def test_bad_input_is_refused(changes, message):
     arguments = {"psf": PSF, **STACK, "photons": 200, **changes}
     psf = arguments.pop("psf")
     with pytest.raises(ValueError, match=re.escape(message)):
-        simulate(Beads(), psf, **arguments)
+        simulate(arguments.pop("phantom", Beads()), psf, **arguments)
+
+
+def test_a_bin_holds_the_wells_of_all_its_pixels():
+    camera = Camera(full_well=18_000, gain=0.5, offset=200, bit_depth=14, binning=2)
+    beads = Beads(diameter_um=1.0, positions_um=((1.6, 1.6),))
+    field = {"shape": (32, 32), "voxel_um": (0.1, 0.1)}
+    with pytest.raises(ValueError, match="60000 photons are 30200 ADU"):
+        simulate(beads, PSF[6], **field, camera=camera, photons=60_000)
+    single = replace(camera, binning=1, full_well=32_000)
+    assert simulate(beads, PSF[6], **field, camera=single, photons=60_000).data.max() == 16_200  # the well is the end
+
+
+@pytest.mark.parametrize("change", [{"drift_um": (0.1, 0.0)}, {"bleaching": 0.1}])
+def test_what_acts_from_plane_to_plane_needs_planes(change):
+    with pytest.raises(ValueError, match=f"{next(iter(change))} acts from plane to plane: the data are 2-D"):
+        simulate(Beads(), PSF[6], shape=(20, 20), voxel_um=(0.1, 0.1), camera=Camera(**change))
+
+
+def test_an_offset_that_cuts_the_read_noise_is_warned_of():
+    field = {"shape": (20, 20), "voxel_um": (0.1, 0.1)}
+    with pytest.warns(UserWarning, match=r"offset of 2 ADU is less than 4 standard .* Raise offset to 20 or more"):
+        simulate(Beads(), PSF[6], **field, camera=Camera(read_noise=5, bit_depth=12, offset=2))
+    simulate(Beads(), PSF[6], **field, camera=Camera(read_noise=5, bit_depth=12, offset=20))
 
 
 def test_a_field_without_light_is_refused():

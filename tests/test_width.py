@@ -111,7 +111,20 @@ def test_unequal_points_and_noise():
     assert two_point_dip(np.zeros(9), 1.0, (2, 6)).dip == 0
     flat = np.array([0, 1, 0.97, 1, 0, 0])
     assert two_point_dip(flat, 1.0, (1, 3)).sparrow
-    assert not two_point_dip(flat, 1.0, (1, 3), noise=0.05).sparrow
+    assert not two_point_dip(flat, 1.0, (1, 3), noise=0.1).sparrow
+
+
+@pytest.mark.parametrize("sigma", [1.2, 3.6])
+def test_the_dip_does_not_depend_on_where_between_the_samples_the_points_lie(sigma):
+    apart = 1.25 * 2.3548 * sigma
+    fine = np.linspace(-apart, apart, 20_001)
+    both = sum(np.exp(-((fine - side * apart / 2) ** 2) / (2 * sigma**2)) for side in (-1, 1))
+    exact = 1 - both[10_000] / both.max()
+    x = np.arange(60.0)
+    for phase in np.linspace(0, 1, 11):
+        first = 20 + phase
+        y = sum(np.exp(-((x - c) ** 2) / (2 * sigma**2)) for c in (first, first + apart))
+        assert two_point_dip(y, 1.0, (first, first + apart)).dip == pytest.approx(exact, abs=0.005)
 
 
 def test_false_peaks_are_those_far_from_any_true_one():
@@ -147,6 +160,8 @@ def test_false_peaks_are_those_far_from_any_true_one():
         ),
         (lambda: two_point_dip(np.ones(9), 1.0, (3, 3.0)), "must differ and lie within"),
         (lambda: two_point_dip(np.ones(9), 1.0, (3.2, 3.4)), "are less than a sample"),
+        (lambda: two_point_dip([0, 1, np.nan, 1, 0], 1.0, (1, 3)), "1 samples of the profile are NaN or infinite"),
+        (lambda: false_peaks([0, 1, np.inf, 1, 0], 1.0, (), 1.0), "1 samples of the profile are NaN or infinite"),
         (lambda: false_peaks(np.eye(3), 1.0, (), 1.0), r"counted along a line, not in shape \(3, 3\)"),
     ],
 )

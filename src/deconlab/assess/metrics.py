@@ -143,12 +143,15 @@ def snr(image: Any, truth: Any) -> float:
 def score(image: Any, truth: Any, data_range: float | None = None) -> dict[str, float]:
     """All metrics by name, with the data range that PSNR and SSIM used; those that are undefined are NaN."""
     x, t = _pair(image, truth)
-    span = truth_range(t) if data_range is None else _positive(data_range)
+    span = float(np.ptp(t)) if data_range is None else _positive(data_range)
     size = min(7, min(x.shape) - (1 - min(x.shape) % 2))
-    found = {"psnr": psnr(x, t, span), "data_range": span}
-    found["ssim"] = ssim(x, t, span, window_px=size) if size >= 3 else math.nan
-    found |= {"nrmse": nrmse(x, t), "nrmse_affine": nrmse_affine(x, t), "snr": snr(x, t)}
-    found["correlation"] = correlation(x, t) if np.std(x) > 0 and np.std(t) > 0 else math.nan
+    shown, norm, varies = span > 0, float(np.linalg.norm(t)) > 0, bool(np.std(x) > 0 and np.std(t) > 0)
+    found = {"psnr": psnr(x, t, span) if shown else math.nan, "data_range": span if shown else math.nan}
+    found["ssim"] = ssim(x, t, span, window_px=size) if size >= 3 and shown else math.nan
+    found["nrmse"] = nrmse(x, t) if norm else math.nan
+    found["nrmse_affine"] = nrmse_affine(x, t) if norm else math.nan
+    found["snr"] = snr(x, t) if norm else math.nan
+    found["correlation"] = correlation(x, t) if varies else math.nan
     found["flux_bias"] = flux_bias(x, t) if t.sum() != 0 else math.nan
     return found
 

@@ -71,8 +71,9 @@ def residual(y: Any, prediction: Any, variance: Any = None, weights: Any = None)
     z = np.zeros(data.shape)
     z[used] = (data[used] - model[used]) / np.sqrt(spread[used])
     chi2 = float(np.mean(z[used] ** 2))
-    # Var z² = 2 + excess kurtosis; for Poisson that is 1/mean, and the Gaussian part of the variance only lowers it
-    error = math.sqrt(float(np.mean(2 + (1 / spread[used] if variance is None else 0.0))) / n)
+    # Var z² = 2 + excess kurtosis: for Poisson that is 1/mean. With a variance of any other origin it is what it is seen to be
+    of_squares = float(np.mean(2 + 1 / spread[used])) if variance is None else float(np.var(z[used] ** 2, ddof=1))
+    error = math.sqrt(of_squares / n)
     rhos = _neighbour_correlations(z, used)
     whiteness = float(sum(count * rho**2 for rho, count in rhos))
     p = float(stats.chi2.sf(whiteness, len(rhos))) if rhos else math.nan

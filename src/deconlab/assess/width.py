@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 RAYLEIGH_DIP = 0.265  # the dip between two Airy discs whose first zero meets the other's centre: 1 − 0.735
+_FINER = 20  # interpolated samples per sample, among which peaks and dips are sought
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,9 @@ def two_point_dip(
 ) -> TwoPoints:
     """Are two points resolved? Looks for a peak within half of their distance of each expected place.
 
+    Peaks and dip are those of the band-limited line through the samples (20 times finer), so that the verdict does not
+    depend on where the points lie between the samples.
+
     Args:
         profile: values along the line that joins the points.
         spacing_um: distance of its samples.
@@ -189,23 +193,27 @@ def two_point_dip(
         background: level to subtract first, since a dip is relative to the peak.
         noise: relative dips up to this one count as none.
     """
-    y = as_array(profile) - background
+    samples = as_array(profile) - background
     first, second = sorted(position / spacing_um for position in expected_um)
     reach = (second - first) / 2
-    if y.ndim != 1 or not (0 <= first < second <= y.size - 1):
-        raise ValueError(f"The places {expected_um} µm must differ and lie within a profile of {y.size} samples.")
+    if samples.ndim != 1 or not (0 <= first < second <= samples.size - 1):
+        raise ValueError(f"The places {expected_um} µm must differ and lie within a profile of {samples.size} samples.")
+    if not np.all(np.isfinite(samples)):
+        raise ValueError(f"{np.count_nonzero(~np.isfinite(samples))} samples of the profile are NaN or infinite.")
     middle = (first + second) / 2
-    split = int(np.floor(middle))
-    left = np.arange(max(0, math.ceil(first - reach)), split + 1)
-    right = np.arange(split + 1, min(y.size - 1, math.floor(second + reach)) + 1)
-    if len(left) == 0 or len(right) == 0:
+    split = math.floor(middle)
+    if math.ceil(first - reach) > split or math.floor(second + reach) <= split:
         raise ValueError(f"The places {expected_um} µm are less than a sample ({spacing_um:g} µm) apart.")
+    y = _band_limited(samples)
+    split = math.floor(middle * _FINER)
+    left = np.arange(max(0, math.ceil((first - reach) * _FINER)), split + 1)
+    right = np.arange(split + 1, min(y.size - 1, math.floor((second + reach) * _FINER)) + 1)
     a, b = int(left[y[left].argmax()]), int(right[y[right].argmax()])
     lower = min(y[a], y[b])
     between = float(y[a : b + 1].min())
     dip = float(1 - between / lower) if lower > 0 else 0.0
     apart = dip > noise
-    separation = (_vertex(y, b) - _vertex(y, a)) * spacing_um if apart else math.nan
+    separation = (_vertex(y, b) - _vertex(y, a)) / _FINER * spacing_um if apart else math.nan
     return TwoPoints(dip, bool(dip >= RAYLEIGH_DIP), bool(apart), float(separation))
 
 
@@ -219,6 +227,8 @@ def false_peaks(
     y = as_array(profile)
     if y.ndim != 1:
         raise ValueError(f"False peaks are counted along a line, not in shape {y.shape}.")
+    if not np.all(np.isfinite(y)):
+        raise ValueError(f"{np.count_nonzero(~np.isfinite(y))} samples of the profile are NaN or infinite.")
     span = float(np.ptp(y))
     if span == 0:
         return 0
@@ -227,6 +237,18 @@ def false_peaks(
     places = (peaks - 1) * spacing_um
     true = np.asarray(true_um, np.float64)
     return int(sum(1 for place in places if true.size == 0 or np.min(np.abs(true - place)) > tolerance_um))
+
+
+def _band_limited(samples: Floats) -> Floats:
+    """The line through the samples, ``_FINER`` times finer, without frequencies that the samples do not hold.
+
+    It is continued by its mirror image, so that unequal ends do not ring.
+    """
+    from scipy import signal
+
+    mirrored = np.concatenate([samples, samples[::-1]])
+    fine = signal.resample(mirrored, mirrored.size * _FINER)
+    return np.asarray(fine[: (samples.size - 1) * _FINER + 1], np.float64)
 
 
 def _vertex(y: Floats, i: int) -> float:

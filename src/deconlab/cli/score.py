@@ -65,6 +65,16 @@ def command(result: Path, truth: Path, output: Path | None, overwrite: bool, dat
             f"{result} has axes {image.axes} of shape {image.data.shape}, {truth} {wanted.axes} of {wanted.data.shape}: they "
             f"must be equal."
         )
+    differing = [
+        f"{axis}: {size:g} and {wanted.voxel_um[axis]:g} µm"
+        for axis, size in image.voxel_um.items()
+        if axis in wanted.voxel_um and not math.isclose(size, wanted.voxel_um[axis], rel_tol=0.01)
+    ]
+    if differing:
+        raise ValueError(
+            f"The voxels of {result} and {truth} differ ({', '.join(differing)}): they do not show the same "
+            "places. Resample one of them, or correct its voxel size."
+        )
     if not path.parent.exists():
         raise FileNotFoundError(f"The folder {path.parent} does not exist; make it first.")
     if path.exists() and not overwrite:

@@ -265,7 +265,10 @@ def _false_in_volume(image: Floats, places: Floats) -> int:
 
     at_beads = image[tuple(np.rint(places).astype(int).T)]
     high = (image > FAINTEST * np.median(at_beads)) & (image == ndimage.maximum_filter(image, 3))
-    peaks = np.argwhere(high)
+    plateaus, count = ndimage.label(high, np.ones((3,) * image.ndim))  # equal neighbours are one peak
+    if count == 0:
+        return 0
+    peaks = np.array(ndimage.center_of_mass(high, plateaus, np.arange(1, count + 1)))
     wide = np.array([FWHM_PX[0], FWHM_PX[1], FWHM_PX[1]])
     nearest = np.full(len(peaks), np.inf)
     for place in places:

@@ -137,7 +137,8 @@ def _facts(pen: ImageDraw, at: tuple[int, int], outcome: Outcome) -> None:
         _text(pen, (x, top), name, 16)
         for place, value in zip((96, 178), values, strict=True):
             _text(pen, (x + place, top), value, 16)
-    _text(pen, (x, y + 80), f"false peaks: {outcome.false_in_volume}", 20)
+    if outcome.method != "measurement":
+        _text(pen, (x, y + 80), f"false peaks: {outcome.false_in_volume}", 20)
 
 
 def _text(pen: ImageDraw, at: tuple[int, int], text: str, size: int) -> None:

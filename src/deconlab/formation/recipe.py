@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from deconlab import psf as psfs
@@ -43,13 +43,9 @@ class Recipe:
 
     def run(self) -> Simulation:
         """Simulate. Raises what ``simulate`` raises."""
-        reach = self.margin
-        if reach is None and len(self.shape) == len(self.voxel_um):
-            planes = self.shape[0] if len(self.shape) == 3 else 1
-            reach = tuple(n // 2 for n in self.psf.extent(planes, self.voxel_um, ndim=len(self.shape)))
         return simulate(
             self.phantom, self.psf, shape=self.shape, voxel_um=self.voxel_um, camera=self.camera, photons=self.photons,
-            seed=self.seed, oversampling=self.oversampling, margin=reach,
+            seed=self.seed, oversampling=self.oversampling, margin=self.margin,
         )  # fmt: skip
 
     def as_data(self) -> dict[str, Any]:
@@ -57,7 +53,7 @@ class Recipe:
         if self.camera.sensor is not None:
             raise ValueError("A camera with measured pixel maps (sensor) cannot be written as a recipe; keep the maps.")
         return {
-            "phantom": {"name": phantoms.registry.name_of(type(self.phantom)), **schema.asdict(self.phantom)},
+            "phantom": {"name": phantoms.registry.name_of(type(self.phantom)), **_fields(self.phantom)},
             "psf": {"name": psfs.registry.name_of(type(self.psf)), **schema.asdict(self.psf)},
             "camera": schema.asdict(self.camera),
             "shape": list(self.shape),
@@ -88,8 +84,24 @@ class Recipe:
         )
 
 
+def _fields(phantom: Phantom) -> dict[str, Any]:
+    """All fields of a phantom; those that are no parameters, such as given positions, only where they differ."""
+    found = schema.asdict(phantom)
+    for field in fields(phantom):  # type: ignore[arg-type]  # every phantom is a dataclass
+        value = getattr(phantom, field.name)
+        if field.name not in found and value != field.default:
+            found[field.name] = _listed(value)
+    return found
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_listed(part) for part in value]
+    return value.item() if hasattr(value, "item") else value
+
+
 def _make(cls: Any, values: Mapping[str, Any]) -> Any:
-    declared = {parameter.name for parameter in schema.parameters(cls)}
+    declared = {field.name for field in fields(cls) if field.name != "sensor"}
     unknown = sorted(set(values) - declared)
     if unknown:
         raise ValueError(
@@ -99,4 +111,6 @@ def _make(cls: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+    return (
+        tuple(_tuple(part) for part in value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,9 +18,14 @@ from deconlab.formation.exposure import bin_lateral, expected_electrons, expose,
 from deconlab.formation.grid import Grid
 from deconlab.formation.phantom import Phantom
 
+MOST_PHOTONS = 1e15
+"""Per pixel: well within what random counts of 64 bits can hold."""
+
 
 class RendersPSF(Protocol):
-    """A PSF model: ``render`` gives an object whose ``data`` sums to 1 and is centred on voxel ``n // 2``."""
+    """A PSF model: ``render`` gives an object whose ``data`` is centred on voxel ``n // 2``, over the ``extent`` it needs."""
+
+    def extent(self, planes: int, voxel_um: tuple[float, ...], *, ndim: int) -> tuple[int, ...]: ...
 
     def render(self, shape: tuple[int, ...], voxel_um: tuple[float, ...]) -> Any: ...
 
@@ -80,8 +86,8 @@ def simulate(
         photons: expected photons of the brightest pixel of the blurred image, background not counted.
         seed: of scene, environment and noise. The pixel maps belong to the camera (``sensor_seed``).
         oversampling: fine voxels per sensor pixel, one number or one per axis.
-        margin: voxels on each side from which light enters; default: half of an array PSF's extent, or a quarter of
-            the field (half of its depth) for a PSF model. A PSF model is rendered over 2·margin + 1 voxels.
+        margin: voxels on each side from which light enters; default: half of the PSF's extent. It bounds the scene
+            alone: a PSF model is rendered over its own extent (``psf.extent``) whatever the margin.
 
     Raises:
         ValueError: photons ≤ 0; a field without light; a bit depth that the brightest pixel exceeds; a phantom
@@ -90,12 +96,25 @@ def simulate(
     Cost: one FFT pair over the fine, larger grid; about 12 bytes per fine voxel.
     """
     camera = Camera() if camera is None else camera
-    if not (math.isfinite(photons) and photons > 0):
+    if not (isinstance(photons, int | float | np.number) and math.isfinite(photons) and photons > 0):
         raise ValueError(f"photons must be a finite number > 0 (of the brightest pixel), not {photons!r}.")
-    grid, delivered = _grids(psf, shape, voxel_um, camera, oversampling, margin)
+    if photons > MOST_PHOTONS:
+        raise ValueError(f"{photons:g} photons in a pixel are more than can be drawn; give at most {MOST_PHOTONS:g}.")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be a whole number >= 0, not {seed!r}.")
+    if np.ndim(oversampling) == 0 and (
+        not isinstance(oversampling, int | np.integer) or isinstance(oversampling, bool)
+    ):
+        raise ValueError(f"oversampling must be a whole number >= 1, or one per axis, not {oversampling!r}.")
+    grid, delivered, reaches = _grids(psf, shape, voxel_um, camera, oversampling, margin)
+    _check_environment(camera, grid.ndim)
+    _warn_of_clipped_dark(camera)
     scene, environment, noise = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3))
-    light = phantom.render(grid, int(scene.integers(2**63)))
-    fine_psf, psf_data = _render_psf(psf, grid, delivered)
+    with np.errstate(over="ignore", invalid="ignore"):  # said below, by name
+        light = phantom.render(grid, int(scene.integers(2**63)))
+    if not np.all(np.isfinite(light)):
+        raise ValueError(f"The light of {phantom!r} is not finite: one of its numbers is too large.")
+    fine_psf, psf_data = _render_psf(psf, grid, delivered, reaches)
     reach = zip(fine_psf.shape, grid.margin, grid.oversampling, strict=True)
     blurred = convolve(scatter_with_depth(light, grid, camera), fine_psf, [max(0, n // 2 - m * s) for n, m, s in reach])
     np.maximum(blurred, 0, out=blurred)  # FFT rounding leaves −1e-7 of the maximum
@@ -109,7 +128,7 @@ def simulate(
     area = pixels_per_bin(camera, grid.ndim)
     moved = scale * grid.measure(move(blurred, grid, camera, environment))
     on_chip = camera.binning_place == "chip"
-    _check_range(camera, photons if on_chip else float(moved.max()), 1.0 if on_chip else 1 / area)
+    _check_range(camera, photons if on_chip else float(moved.max()), area if on_chip else 1, area)
     image = illuminate(moved + camera.autofluorescence / area, camera, environment)
     truth = bin_lateral(grid.measure(light), camera.binning) * (scale * camera.quantum_efficiency)
     mean = bin_lateral(expected_electrons(image, camera), camera.binning)
@@ -150,8 +169,9 @@ def _grids(
     camera: Camera,
     oversampling: int | Sequence[int],
     margin: int | Sequence[int] | None,
-) -> tuple[Grid, Grid]:
-    """The fine grid in terms of sensor pixels, and the grid of the delivered data."""
+) -> tuple[Grid, Grid, tuple[int, ...]]:
+    """The fine grid in terms of sensor pixels, the grid of the delivered data, and how far a PSF model reaches in the
+    latter's voxels (empty for an array)."""
     ndim = len(tuple(shape))
     if not hasattr(psf, "render") and np.ndim(psf) != ndim:
         raise ValueError(
@@ -161,26 +181,29 @@ def _grids(
     around = (margin or 0,) * ndim if isinstance(margin, int | None) else tuple(margin)
     delivered = Grid(tuple(shape), tuple(voxel_um), parts, around)
     bins = [camera.binning if axis >= ndim - 2 else 1 for axis in range(ndim)]
-    if margin is not None:
-        around = tuple(m * b for m, b in zip(delivered.margin, bins, strict=True))
-    elif hasattr(psf, "render"):
-        parts_of = (2, 4, 4) if ndim == 3 else (4,) * ndim  # a widefield cone is deep
-        around = tuple(-(-n * b // p) for n, b, p in zip(delivered.shape, bins, parts_of, strict=True))
+    reaches: tuple[int, ...] = ()
+    model: Any = psf
+    if hasattr(model, "render"):
+        extent = model.extent(delivered.shape[0] if ndim == 3 else 1, delivered.voxel_um, ndim=ndim)
+        reaches = tuple(n // 2 for n in extent)
+    if margin is not None or reaches:
+        outside = delivered.margin if margin is not None else reaches
+        around = tuple(m * b for m, b in zip(outside, bins, strict=True))
     else:
-        around = tuple(-(-(n // 2) // s) for n, s in zip(np.shape(psf), parts, strict=True))
+        around = tuple(-(-(n // 2) // s) for n, s in zip(np.shape(model), parts, strict=True))
     sensor_shape = tuple(n * b for n, b in zip(delivered.shape, bins, strict=True))
     pixel_um = tuple(v / b for v, b in zip(delivered.voxel_um, bins, strict=True))
-    return Grid(sensor_shape, pixel_um, parts, around), delivered
+    return Grid(sensor_shape, pixel_um, parts, around), delivered, reaches
 
 
-def _render_psf(psf: Any, grid: Grid, delivered: Grid) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _render_psf(
+    psf: Any, grid: Grid, delivered: Grid, reaches: tuple[int, ...]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The PSF on the fine voxels, and on the data's."""
     if hasattr(psf, "render"):
-        fine = psf.render(
-            tuple(2 * m * s + 1 for m, s in zip(grid.margin, grid.oversampling, strict=True)), grid.fine_voxel_um
-        )
-        reach = [m * v / w for m, v, w in zip(grid.margin, grid.voxel_um, delivered.voxel_um, strict=True)]
-        coarse = psf.render(tuple(2 * math.ceil(r - 1e-9) + 1 for r in reach), delivered.voxel_um)
+        finer = [round(w / v) for w, v in zip(delivered.voxel_um, grid.fine_voxel_um, strict=True)]
+        fine = psf.render(tuple(2 * r * s + 1 for r, s in zip(reaches, finer, strict=True)), grid.fine_voxel_um)
+        coarse = psf.render(tuple(2 * r + 1 for r in reaches), delivered.voxel_um)
         return _normalised(fine.data), _normalised(coarse.data)
     fine_data = _normalised(psf)
     factors = [round(w / v) for w, v in zip(delivered.voxel_um, grid.fine_voxel_um, strict=True)]
@@ -189,6 +212,10 @@ def _render_psf(psf: Any, grid: Grid, delivered: Grid) -> tuple[NDArray[np.float
 
 def _normalised(psf: Any) -> NDArray[np.float32]:
     array = np.asarray(psf.detach().cpu() if hasattr(psf, "detach") else psf, np.float64)
+    if array.min() < -1e-6 * array.max():
+        raise ValueError(
+            f"The PSF goes down to {array.min():g}; light is not negative. Subtract what is not light, or clip."
+        )
     total = float(array.sum())
     if not (math.isfinite(total) and total > 0):
         raise ValueError(f"The PSF sums to {total:g}; it must be finite and have a sum > 0.")
@@ -214,12 +241,33 @@ def integrate(psf: NDArray[Any], factors: Sequence[int]) -> NDArray[np.float32]:
     return np.asarray(out / out.sum(), np.float32)
 
 
-def _check_range(camera: Camera, photons: float, share: float) -> None:
-    """``photons``: of the brightest pixel that is read out; ``share``: the part of a delivered pixel that it is."""
+def _check_environment(camera: Camera, ndim: int) -> None:
+    """What acts from plane to plane needs planes."""
+    for name in ("drift_um", "bleaching"):
+        if ndim < 3 and np.any(np.asarray(getattr(camera, name)) != 0):
+            raise ValueError(
+                f"{name} acts from plane to plane: the data are {ndim}-D and would not change. Leave it out, or simulate 3-D."
+            )
+
+
+def _warn_of_clipped_dark(camera: Camera) -> None:
+    """Codes end at 0: noise below it is cut off, and the mean of dark pixels rises."""
+    spread = camera.read_noise * camera.gain
+    if camera.bit_depth is not None and camera.offset < 4 * spread:
+        warnings.warn(
+            f"An offset of {camera.offset:g} ADU is less than 4 standard deviations of the read noise ({spread:g} ADU): codes "
+            f"below 0 are cut off, and dark pixels come out too bright. Raise offset to {math.ceil(4 * spread)} or more.",
+            stacklevel=3,
+        )
+
+
+def _check_range(camera: Camera, photons: float, pixels: int, area: int) -> None:
+    """``photons``: of the brightest read-out, which is of ``pixels`` sensor pixels; ``area`` of them are a delivered one."""
+    share = pixels / area
     if camera.top is None:
         return
     electrons = camera.quantum_efficiency * (photons + share * (camera.background + camera.autofluorescence))
-    electrons = min(electrons, camera.full_well or math.inf)
+    electrons = min(electrons, math.inf if camera.full_well is None else camera.full_well * pixels)
     multiplied = camera.gain * camera.em_gain
     codes = camera.offset + multiplied * electrons
     if codes > camera.top:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -161,7 +163,7 @@ def _write_ome(path: Path, image: Image) -> None:
     missing = [axis for axis in order if axis not in image.axes]
     now = [*missing, *image.axes]
     data = image.data[(np.newaxis,) * len(missing)].transpose([now.index(axis) for axis in order])
-    base = tifffile.OmeXml()
+    base = tifffile.OmeXml(**_identity(image))
     stored = (math.prod(data.shape[:-2]), 1, 1, *data.shape[-2:], 1)
     base.addimage(dtype=data.dtype, shape=data.shape, storedshape=stored, axes="".join(order).upper())
     tifffile.imwrite(
@@ -169,6 +171,13 @@ def _write_ome(path: Path, image: Image) -> None:
         description=ome_compose.compose(base.tostring(), image).encode(),
         photometric="minisblack", bigtiff=data.nbytes >= BIG_TIFF_BYTES,
     )  # fmt: skip
+
+
+def _identity(image: Image) -> dict[str, str]:
+    """Of what a seed repeats, an identifier that it repeats as well; else tifffile makes one of the time."""
+    if "simulation" not in image.history:
+        return {}
+    return {"UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(image.history, sort_keys=True, default=str)))}
 
 
 def _write_imagej(path: Path, image: Image) -> None:

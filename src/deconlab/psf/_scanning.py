@@ -61,7 +61,7 @@ class ProductModel(RadialModel):
     def _farthest(self, z_um: Tensor) -> float:
         """The distance of the planes from where rays cross the axis, at most."""
         ends = [end for pupil in self._pupils() for end in _radial.focal_range(pupil)[:2]]
-        return max(float(z_um.max()) - min(ends), max(ends) - float(z_um.min()))
+        return max(float(z_um.detach().max()) - min(ends), max(ends) - float(z_um.detach().min()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class ScanningModel(ProductModel, DeepModel):
     def _farthest(self, z_um: Tensor) -> float:
         depth: Any = self.depth_um
         if hasattr(depth, "requires_grad"):  # a family: the deepest has the widest cone
-            return replace(self, depth_um=float(depth.max()))._farthest(z_um)
+            return replace(self, depth_um=float(depth.detach().max()))._farthest(z_um)
         return super()._farthest(z_um)
 
     def _at(self, wavelength_nm: float) -> _radial.Pupil:

@@ -40,3 +40,8 @@ def test_each_correction_comes_nearer_to_the_object_as_the_page_says(script: Mod
     picture = DOCS / "pictures" / f"{name}.png"
     assert f"(pictures/{name}.png)" in text
     assert 0 < picture.stat().st_size < 200_000
+
+
+def test_no_two_pictures_are_one(script: ModuleType) -> None:
+    pictures = [(DOCS / "pictures" / f"{name}.png").read_bytes() for name in script.FORMULAS]
+    assert len(set(pictures)) == len(pictures) == 7

@@ -34,14 +34,14 @@ def folder(tmp_path, monkeypatch):
 
 def test_there_are_commands():
     assert len(COMMANDS) >= 8
-    assert {shlex.split(command)[1] for command in COMMANDS} == {"run", "info", "methods", "psf", "doctor"}
+    assert {shlex.split(command)[1] for command in COMMANDS} == {"run", "compare", "info", "methods", "psf", "doctor"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.filterwarnings("ignore::deconlab.psf.SamplingWarning")
 def test_the_commands(command, folder):
     words = shlex.split(command)[1:]
-    if words[0] in ("run", "psf") and "--help" not in words:
+    if words[0] in ("run", "psf", "compare") and "--help" not in words:
         words += ["--overwrite"]
     if words[0] == "run" and "--iterations" not in words and "--help" not in words:
         words += ["--iterations", "2"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,7 +36,7 @@ class Row:
 
 def run(jobs: Sequence[Job], *, debug: bool = False) -> int:
     """Check all of them, then run those that can be; the exit code."""
-    if len(jobs) == 1:
+    if len(jobs) == 1 and not jobs[0].json:
         jobs[0].check()
         return jobs[0].run()
     refused: dict[int, str] = {}
@@ -87,7 +88,32 @@ def _one(job: Job, rows: list[Row], debug: bool) -> int:
 def _said(job: Job, error: Exception, debug: bool) -> str:
     words = error.format_message() if isinstance(error, click.ClickException) else sentence(error)
     log.error("Error: %s: %s", job.source, words, exc_info=debug)
+    job.failed = words
     return words
+
+
+def as_json(jobs: Sequence[Job], code: int) -> str:
+    """What became of all of them, for programs."""
+    return json.dumps({"exit_code": code, "files": [_as_data(job) for job in jobs]}, indent=2, ensure_ascii=False)
+
+
+def _as_data(job: Job) -> dict[str, Any]:
+    volumes = [
+        {
+            "where": dict(outcome.volume.where),
+            "method": outcome.method,
+            "iterations": outcome.iterations,
+            "reason": outcome.reason,
+            "seconds": outcome.seconds,
+            "background": float(outcome.background),
+            "notes": list(outcome.notes),
+        }
+        for outcome in job.outcomes
+    ]
+    written = {"output": str(job.output), "recipe": str(job.recipe)} if job.outcomes else {}
+    return {
+        "input": str(job.source), **written, "error": job.failed or None, "scores": job.scores, "volumes": volumes,
+    }  # fmt: skip
 
 
 def table(rows: Sequence[Row]) -> list[str]:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from deconlab import __version__, io, scratch
 from deconlab.cli._command import INTERRUPTED
 from deconlab.cli._files import check_beside, default_output, described, is_done, same_shape, stem, told
+from deconlab.cli._plan import plan
+from deconlab.cli._preview import preview
 from deconlab.cli._watching import Watching
 from deconlab.optics import extended_axes
 from deconlab.selection import select
@@ -52,11 +54,17 @@ class Job:
     channel: str | None = None
     time: str | None = None
     crop: str | None = None
+    preview: str | None = None
+    dry_run: bool = False
+    json: bool = False
+    verbose: bool = False
     said: set[str] = field(default_factory=set)
     repeat: Repeat | None = None
     flags: Mapping[str, Any] = field(default_factory=dict)  # those that matter to the result, for the recipe
     place: str = ""  # "file 2 of 5, ", where there are several
     outcomes: tuple[Outcome, ...] = ()
+    scores: dict[str, float] = field(default_factory=dict)  # against the reference
+    failed: str = ""
 
     @classmethod
     def from_flags(cls, source: Path, given: Mapping[str, Any]) -> Job:
@@ -82,6 +90,8 @@ class Job:
                 f"--resume to go on from there, or --overwrite to begin anew."
             )
         check_beside(self.recipe, self.recipe.name, replace=self.replaces)
+        if self.preview is not None:
+            check_beside(self.picture, self.picture.name, replace=self.replaces)
         for path in (self.history, self.checkpoint):
             if path is not None:
                 check_beside(path, f"{path.stem}_[ct][0-9]*{path.suffix}", replace=self.replaces)
@@ -103,6 +113,11 @@ class Job:
         """Where volumes are kept until all are there: a folder beside the output."""
         return scratch.beside(self.output)
 
+    @property
+    def picture(self) -> Path:
+        """Where the preview goes: ``cells_deconvolved_preview.png`` beside ``cells_deconvolved.ome.tif``."""
+        return self.output.with_name(f"{stem(self.output)}_preview.png")
+
     def run(self) -> int:
         """Read, restore, write; the exit code."""
         import torch
@@ -122,7 +137,14 @@ class Job:
         self._refuse_positions(image)
         if self.resume and not self.unfinished.exists() and is_done(self, settings):
             log.info("%s is done already. Say --overwrite without --resume to restore it anew.", self.output)
-            click.echo(str(self.output))
+            self._name_output()
+            return 0
+        if self.preview is not None and len(image.spatial_axes) < 2:
+            raise click.UsageError(
+                f"--preview draws planes and stacks; the image has the axes {image.axes}: leave it out."
+            )
+        if self.dry_run:
+            plan(self, image, settings)
             return 0
         reference = None
         if self.reference is not None:
@@ -157,8 +179,16 @@ class Job:
             log.info("%s%s%s, %.1f s", label, count, outcome.reason, outcome.seconds)
         if reference is not None:
             self._compare(image, restored, reference)
-        click.echo(str(self.output))
+        if self.preview is not None:
+            which = preview(image, restored, self.preview, float(self.settings.get("offset", 0.0)), self.picture)
+            log.info("%s%s", self.picture, which and f" shows {which}")
+        self._name_output()
         return restored
+
+    def _name_output(self) -> None:
+        """On standard output, for pipes; with --json that is where the JSON goes."""
+        if not self.json:
+            click.echo(str(self.output))
 
     def _scratch(self, image: Image, settings: Mapping[str, Any]) -> Scratch | None:
         """Where finished volumes go, if there are several, or if what an earlier run has left is to be gone on with."""
@@ -269,6 +299,7 @@ class Job:
         background = restored.outcomes[0].background
         before = metrics.psnr(np.asarray(image.data, np.float64) - offset - background, reference)
         after = metrics.psnr(np.asarray(restored.image.data), reference)
+        self.scores = {"psnr_before_db": float(before), "psnr_after_db": float(after)}
         log.info(
             "PSNR against %s: %.2f dB before (less offset and background), %.2f dB after", self.reference, before, after
         )

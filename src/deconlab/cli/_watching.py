@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from deconlab.image import Image
     from deconlab.restore import Volume, Watch
     from deconlab.scratch import Scratch
-    from deconlab.solve import Observer
+    from deconlab.solve import Iteration, Observer
 
 log = logging.getLogger("deconlab")
 
@@ -30,25 +30,18 @@ class Watching:
 
     def __call__(self, volume: Volume, ready: Prepared) -> Watch:
         from deconlab import observers
-        from deconlab.memory import of_prepared
         from deconlab.methods import DirectMethod
         from deconlab.observers import load_checkpoint
         from deconlab.restore import Watch
 
+        self.tell(ready)
         job = self.job
-        for note in ready.notes:
-            if note not in job.said:
-                log.info("%s", note)
-                job.said.add(note)
-        log.info(
-            "%s on %s voxels of %s, on %s", ready.method, " × ".join(map(str, ready.blur.in_shape)),
-            " × ".join(map(str, ready.blur.shape)), ready.problem.fidelity.y.device,
-        )  # fmt: skip
-        log.info("memory: %s", of_prepared(ready, self.image, watched=job.history is not None))
         if isinstance(ready.method, DirectMethod):
             return Watch()
         more = volume.of - volume.number
         watching: list[Observer] = [observers.Progress(self._total(volume), self._label(volume), more=more)]
+        if job.verbose:
+            watching.append(tell_iteration)
         resume, done = None, 0
         checkpoint = beside(job.checkpoint, volume)
         if checkpoint is None and job.resume and self.out is not None:
@@ -65,6 +58,21 @@ class Watching:
         if job.snapshots is not None:
             watching.append(observers.Snapshots(job.snapshots, self._snapshot(volume, ready)))
         return Watch(watching, resume)
+
+    def tell(self, ready: Prepared) -> None:
+        """Say what was assumed and done, what is about to be solved, and how much memory that takes."""
+        from deconlab.memory import of_prepared
+
+        job = self.job
+        for note in ready.notes:
+            if note not in job.said:
+                log.info("%s", note)
+                job.said.add(note)
+        log.info(
+            "%s on %s voxels of %s, on %s", ready.method, " × ".join(map(str, ready.blur.in_shape)),
+            " × ".join(map(str, ready.blur.shape)), ready.problem.fidelity.y.device,
+        )  # fmt: skip
+        log.info("memory: %s", of_prepared(ready, self.image, watched=job.history is not None))
 
     def _total(self, volume: Volume) -> int | None:
         settings = self.job.settings
@@ -101,3 +109,10 @@ class Watching:
             io.write(path, part.replace_data(array), overwrite=job.overwrite or job.resume)
 
         return write
+
+
+def tell_iteration(iteration: Iteration) -> None:
+    """A line for each, with what it knows of itself."""
+    before = iteration.state.objective
+    objective = "" if before is None else f"objective before it {float(before):.6g}, "
+    log.info("iteration %d: %schange %.2g, %.2f s", iteration.index, objective, iteration.change, iteration.seconds)

@@ -101,6 +101,22 @@ def fixed_options() -> list[click.Parameter]:
             help="The true object, of the image's shape: PSNR and SNR against it are printed and go into the history.",
         ),
         GroupedOption(
+            ["--preview"], group="Output", type=click.Choice(["z", "mip"]), fact="optional",
+            help="Write a picture of before and after beside the output: sections through the brightest place (z), or the "
+            "greatest values along z (mip).",
+        ),
+        GroupedOption(
+            ["--dry-run"], group="Output", is_flag=True,
+            help="Tell what would be done, with memory and time, and write nothing.",
+        ),
+        GroupedOption(
+            ["--json"], group="Output", is_flag=True,
+            help="Print what became of each file as JSON, and nothing else, on standard output.",
+        ),
+        GroupedOption(
+            ["-v", "--verbose"], group="General", is_flag=True, help="Print a line for each iteration.",
+        ),
+        GroupedOption(
             ["--snapshots"], group="Output", type=whole("snapshots"), metavar="K", fact=">= 1; optional",
             help="Write the estimate after every K-th iteration beside the output.",
         ),
@@ -158,4 +174,7 @@ def command(images: tuple[Path, ...], **given: Any) -> None:
     jobs = [Job.from_flags(source, own) for source, own in zip(sources, _inputs.for_each(sources, flags), strict=True)]
     for job in jobs:
         job.repeat, job.flags = repeat, recorded(ctx, flags)
-    ctx.exit(_batch.run(jobs, debug=ctx.meta[DEBUG_META]))
+    code = _batch.run(jobs, debug=ctx.meta[DEBUG_META])
+    if flags.get("json"):
+        click.echo(_batch.as_json(jobs, code))
+    ctx.exit(code)
